@@ -1,0 +1,246 @@
+/*
+ * hnsw_revmap.c
+ *		The revmap: which node holds a heap row.
+ *
+ * A page of the revmap covers revmap_span successive heap blocks and holds an
+ * entry for each of their indexed rows, in no order; where they do not fit,
+ * pages of VS_SPACE_REVMAP_MORE continue it.  VACUUM finds the dead rows here
+ * without touching the nodes of the living, and a filter's bitmap of heap
+ * rows becomes a set of nodes.
+ *
+ * Every heap TID that a node holds is in the revmap: it enters in the same
+ * WAL record as it enters the node, and leaves after it left the node.
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/heaptoast.h"
+#include "access/htup_details.h"
+#include "commands/vacuum.h"
+#include "miscadmin.h"
+#include "storage/bufmgr.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "hnsw/hnsw.h"
+
+#define REVMAP_PAGE(page)	((VsHnswRevmapPage *) PageGetContents(page))
+
+/*
+ * Heap blocks a revmap page should cover so that it is about three quarters
+ * full: from the rows the heap has, or else from the size of a row.
+ */
+uint32
+vs_hnsw_revmap_span(Relation heap, int dims)
+{
+	BlockNumber blocks = RelationGetNumberOfBlocks(heap);
+	double		rows = heap->rd_rel->reltuples;
+	Size		inline_width = dims * sizeof(float4) + 8;
+	double		width = inline_width > TOAST_TUPLE_THRESHOLD ?
+	TOAST_POINTER_SIZE : inline_width;
+	double		per_block = (BLCKSZ - SizeOfPageHeaderData) /
+	(width + SizeofHeapTupleHeader + sizeof(ItemIdData) + 16);
+
+	if (blocks > 0 && rows > 0)
+		per_block = Max(1.0, rows / blocks);
+	return (uint32) Max(1, 0.75 * VS_HNSW_REVMAP_PER_PAGE / per_block);
+}
+
+/*
+ * Find a page with room for one more entry of a heap block, making one if
+ * there is none.  Room can be gone again when the change comes, which
+ * vs_hnsw_revmap_add tells.  Hold no buffer lock.
+ */
+VsHnswRevmapPlace
+vs_hnsw_revmap_room(VsHnsw *ix, BlockNumber block)
+{
+	VsHnswRevmapPlace place;
+	uint32		home = block / ix->meta->revmap_span;
+
+	vs_hnsw_reserve(ix, VS_SPACE_REVMAP, home + 1);
+	place.block = (uint16) (block % ix->meta->revmap_span);
+	place.space = VS_SPACE_REVMAP;
+	place.page_no = home;
+	for (;;)
+	{
+		Buffer		buffer = vs_hnsw_read_page(ix, place.space, place.page_no,
+											   true);
+		uint32		more;
+		bool		full;
+		VsHnswChange change;
+		VsHnswRevmapPage *last;
+
+		if (!BufferIsValid(buffer))
+			return place;
+		more = REVMAP_PAGE(BufferGetPage(buffer))->more;
+		full = REVMAP_PAGE(BufferGetPage(buffer))->count == VS_HNSW_REVMAP_PER_PAGE;
+		UnlockReleaseBuffer(buffer);
+		if (!full)
+			return place;
+
+		if (more == VS_HNSW_INVALID_ID)
+		{
+			vs_hnsw_reserve_id(ix, VS_SPACE_REVMAP_MORE);
+			vs_hnsw_change_begin(&change, ix);
+			more = vs_hnsw_change_new_id(&change, VS_SPACE_REVMAP_MORE);
+			if (more == VS_HNSW_INVALID_ID)
+			{
+				vs_hnsw_change_abort(&change);
+				continue;
+			}
+			last = REVMAP_PAGE(vs_hnsw_change_page(&change, place.space,
+												   place.page_no));
+			if (last->more != VS_HNSW_INVALID_ID)
+			{
+				vs_hnsw_change_abort(&change);
+				continue;
+			}
+			last->more = more;
+			vs_hnsw_change_page(&change, VS_SPACE_REVMAP_MORE, more);
+			vs_hnsw_change_commit(&change);
+		}
+		place.space = VS_SPACE_REVMAP_MORE;
+		place.page_no = more;
+	}
+}
+
+/*
+ * Add an entry as part of a change.  Returns false, without having changed
+ * anything, if the page filled up meanwhile.
+ */
+bool
+vs_hnsw_revmap_add(VsHnswChange *change, const VsHnswRevmapPlace *place,
+				   const ItemPointerData *tid, uint32 node)
+{
+	VsHnswRevmapPage *page = REVMAP_PAGE(vs_hnsw_change_page(change, place->space,
+															 place->page_no));
+	VsHnswRevmapEntry *entry;
+
+	if (page->count == VS_HNSW_REVMAP_PER_PAGE)
+		return false;
+	entry = &page->entry[page->count++];
+	entry->block = place->block;
+	entry->offset = ItemPointerGetOffsetNumber(tid);
+	entry->node = node;
+	return true;
+}
+
+/*
+ * Call visit for every entry of the revmap.  Works on copies of the pages, so
+ * visit may lock what it likes.  An entry added meanwhile may be missed.
+ */
+void
+vs_hnsw_revmap_walk(VsHnsw *ix, BufferAccessStrategy strategy,
+					VsHnswRevmapVisit visit, void *arg)
+{
+	VsHnswRevmapPage *copy = palloc(BLCKSZ);
+	uint32		pages;
+
+	vs_hnsw_refresh(ix);
+	pages = ix->meta->space[VS_SPACE_REVMAP].pages;
+	(void) strategy;
+	for (uint32 home = 0; home < pages; home++)
+	{
+		VsHnswSpace space = VS_SPACE_REVMAP;
+		uint32		page_no = home;
+
+		while (page_no != VS_HNSW_INVALID_ID)
+		{
+			Buffer		buffer;
+
+			vs_vacuum_delay_point();
+			buffer = vs_hnsw_read_page(ix, space, page_no, true);
+			if (!BufferIsValid(buffer))
+				break;
+			memcpy(copy, PageGetContents(BufferGetPage(buffer)),
+				   VS_HNSW_PAGE_SPACE);
+			UnlockReleaseBuffer(buffer);
+
+			for (uint32 i = 0; i < copy->count; i++)
+			{
+				ItemPointerData tid;
+
+				ItemPointerSet(&tid, home * ix->meta->revmap_span +
+							   copy->entry[i].block, copy->entry[i].offset);
+				visit(&tid, copy->entry[i].node, arg);
+			}
+			space = VS_SPACE_REVMAP_MORE;
+			page_no = copy->more;
+		}
+	}
+	pfree(copy);
+}
+
+static int
+compare_tids(const void *a, const void *b)
+{
+	return ItemPointerCompare((ItemPointer) a, (ItemPointer) b);
+}
+
+static bool
+is_dead(const ItemPointerData *tid, const ItemPointerData *dead, Size ndead)
+{
+	return bsearch(tid, dead, ndead, sizeof(*dead), compare_tids) != NULL;
+}
+
+/* Drop the entries of one page whose rows are dead; logs only if there are. */
+static uint32
+remove_from_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no, uint32 home,
+				 const ItemPointerData *dead, Size ndead)
+{
+	VsHnswChange change;
+	VsHnswRevmapPage *page;
+	uint32		kept = 0;
+	uint32		more;
+	bool		changed;
+
+	vs_hnsw_change_begin(&change, ix);
+	page = REVMAP_PAGE(vs_hnsw_change_page(&change, space, page_no));
+	for (uint32 i = 0; i < page->count; i++)
+	{
+		ItemPointerData tid;
+
+		ItemPointerSet(&tid, home * ix->meta->revmap_span +
+					   page->entry[i].block, page->entry[i].offset);
+		if (!is_dead(&tid, dead, ndead))
+			page->entry[kept++] = page->entry[i];
+	}
+	changed = kept < page->count;
+	page->count = kept;
+	more = page->more;
+	if (changed)
+		vs_hnsw_change_commit(&change);
+	else
+		vs_hnsw_change_abort(&change);
+	return more;
+}
+
+/*
+ * Drop the entries of dead rows, which are sorted by TID.  Visits only the
+ * pages of the heap blocks they are in.
+ */
+void
+vs_hnsw_revmap_remove(VsHnsw *ix, const ItemPointerData *dead, Size ndead)
+{
+	Size		at = 0;
+
+	while (at < ndead)
+	{
+		uint32		home = ItemPointerGetBlockNumber(&dead[at]) / ix->meta->revmap_span;
+		Size		end = at;
+		uint32		more;
+
+		while (end < ndead &&
+			   ItemPointerGetBlockNumber(&dead[end]) / ix->meta->revmap_span == home)
+			end++;
+		more = remove_from_page(ix, VS_SPACE_REVMAP, home, home,
+								dead + at, end - at);
+		while (more != VS_HNSW_INVALID_ID)
+		{
+			vs_vacuum_delay_point();
+			more = remove_from_page(ix, VS_SPACE_REVMAP_MORE, more, home,
+									dead + at, end - at);
+		}
+		at = end;
+	}
+}

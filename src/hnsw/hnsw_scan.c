@@ -1,0 +1,465 @@
+/*
+ * hnsw_scan.c
+ *		The index scan: rows by distance, as many as are asked for.
+ *
+ * The first batch is a walk whose window is ef_search wide.  When it is used
+ * up and the executor wants more, the walk goes on from its frontier for
+ * another window, until the graph is exhausted; then a sweep over all ids
+ * finds what no link leads to.  hnsw.max_scan_tuples and the memory limit end
+ * it earlier.
+ *
+ * Rows are handed out by a lower bound of their true distance, which follows
+ * from the distance to the self row and the known error of that row; the
+ * executor computes the true one and settles the order (xs_recheckorderby).
+ * Rows of a later batch whose bound is below one already handed out are held
+ * back to the end in strict order.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/relscan.h"
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/float.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include "compat.h"
+#include "hnsw/hnsw.h"
+
+/* A node to hand out. */
+typedef struct HnswScanItem
+{
+	double		bound;			/* on the distance that SQL computes */
+	int			index;			/* into the walk's found */
+} HnswScanItem;
+
+typedef struct HnswScan
+{
+	VsHnsw	   *ix;
+	MemoryContext context;		/* of one scan; reset by rescan */
+	VsHnswWalk *walk;
+	VsHnswValue *query;
+	double		query_norm;
+	bool		no_order;		/* NULL or unplaceable query: all rows tie */
+
+	HnswScanItem   *batch;			/* ascending by bound */
+	int			nbatch;
+	int			at;
+	HnswScanItem   *late;			/* held back in strict order */
+	int			nlate;
+	int			late_room;
+	bool		draining_late;
+	double		last_bound;
+	uint32		swept;			/* ids below were swept */
+
+	ItemPointerData *tids;		/* further rows of the node last handed out */
+	int			ntids;
+	int			tids_room;
+	double		tids_bound;
+} HnswScan;
+
+/* ------------------------------------------------------------------------
+ * Bounds
+ * ------------------------------------------------------------------------ */
+
+/*
+ * What float32 arithmetic may lose, in parts of the operands' norms: by sums
+ * of up to 2,000 terms, which the kernels take in at least 8 parts, and by
+ * the rotation.  The worst cases are below 1.6e-5 and 2.5e-6.
+ */
+#define SUM_SLACK		4e-5
+#define ROTATION_SLACK	5e-6
+
+/*
+ * Lower bound of what the distance operator says of any row of the node: of
+ * the node's own distance less the error of its self row (by the triangle or
+ * the Cauchy-Schwarz inequality) and less the slack.
+ */
+static double
+lower_bound(const HnswScan *state, const VsHnswFound *found)
+{
+	double		d = found->distance;
+	double		err = found->err;
+	double		qn = state->query_norm;
+	double		norm;
+
+	if (!isfinite(d) || !isfinite(qn) || !isfinite(err))
+		return -get_float8_infinity();
+	switch (state->ix->metric->kind)
+	{
+		case VS_METRIC_L2:
+			norm = sqrt(d);
+			return Max(0, norm - err - SUM_SLACK * norm -
+					   ROTATION_SLACK * (norm + 2 * qn));
+		case VS_METRIC_COSINE:
+			norm = Max(0, sqrt(d) - err - ROTATION_SLACK);
+			return Max(0, norm * norm / 2 - SUM_SLACK);
+		case VS_METRIC_L1:
+			return Max(0, d - err - SUM_SLACK * d);
+		case VS_METRIC_IP:
+			/* the row's norm is at most |q| + |q - row| */
+			return d - err * qn - SUM_SLACK * qn * (qn + found->residual);
+	}
+	return -get_float8_infinity();
+}
+
+static int
+compare_items(const void *a, const void *b)
+{
+	const HnswScanItem *x = a;
+	const HnswScanItem *y = b;
+
+	if (x->bound != y->bound)
+		return x->bound < y->bound ? -1 : 1;
+	return x->index - y->index;
+}
+
+/* ------------------------------------------------------------------------
+ * Batches
+ * ------------------------------------------------------------------------ */
+
+/* Turn the walk's window into a batch; late ones are held back if asked. */
+static void
+batch_from_window(HnswScan *state, bool strict)
+{
+	VsHnswWalk *walk = state->walk;
+	VsHnswCandidate *taken = palloc(sizeof(VsHnswCandidate) *
+									Max(walk->nwindow, 1));
+	int			n = vs_hnsw_walk_take_window(walk, taken);
+
+	state->batch = repalloc(state->batch, sizeof(HnswScanItem) * Max(n, 1));
+	state->nbatch = state->at = 0;
+	for (int i = 0; i < n; i++)
+	{
+		HnswScanItem	item;
+
+		item.index = (int) taken[i].id;
+		item.bound = lower_bound(state, &walk->found[item.index]);
+		if (!strict || item.bound >= state->last_bound)
+			state->batch[state->nbatch++] = item;
+		else
+		{
+			if (state->nlate == state->late_room)
+			{
+				state->late_room *= 2;
+				state->late = repalloc_huge(state->late, sizeof(HnswScanItem) *
+											(Size) state->late_room);
+			}
+			state->late[state->nlate++] = item;
+		}
+	}
+	pfree(taken);
+	qsort(state->batch, state->nbatch, sizeof(HnswScanItem), compare_items);
+}
+
+/*
+ * Visit nodes that no link led to, until the window is full or there are no
+ * more.  Each may open a part of the graph, which is walked first.
+ */
+static void
+sweep(HnswScan *state)
+{
+	VsHnswWalk *walk = state->walk;
+	uint32		end = state->ix->meta->space[VS_SPACE_NODE].next_id;
+
+	while (state->swept < end && walk->nwindow < walk->ef &&
+		   walk->nfound < walk->max_found)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (vs_hnsw_walk_visit(walk, state->swept++))
+			vs_hnsw_walk_run(walk);
+	}
+}
+
+static void
+start_walk(HnswScan *state)
+{
+	VsHnswWalk *walk;
+
+	state->walk = walk = vs_hnsw_walk_new(state->ix, state->query->x);
+	state->batch = palloc(sizeof(HnswScanItem));
+	state->late_room = 64;
+	state->late = palloc(sizeof(HnswScanItem) * state->late_room);
+	state->last_bound = -get_float8_infinity();
+
+	if (vs_hnsw_walk_descend(walk, 0) < 0)
+		return;
+	walk->keep_beyond = vs_hnsw_iterative_scan != VS_ITERATIVE_OFF;
+	vs_hnsw_walk_set_ef(walk, vs_hnsw_ef_search);
+	vs_hnsw_walk_run(walk);
+}
+
+/*
+ * Walk on for the next window.  Where the limits forbid it, the nodes that
+ * were visited but had no place in a window make the last one.
+ */
+static void
+continue_walk(HnswScan *state)
+{
+	VsHnswWalk *walk = state->walk;
+	Size		limit = (Size) (work_mem * 1024.0 * vs_hnsw_scan_mem_multiplier);
+
+	if (walk->nfound >= vs_hnsw_max_scan_tuples ||
+		vs_hnsw_walk_memory(walk) > limit)
+	{
+		walk->max_found = 0;
+		vs_hnsw_walk_set_ef(walk, Max(walk->nlosers, 1));
+		vs_hnsw_walk_widen(walk);
+		return;
+	}
+	walk->max_found = vs_hnsw_max_scan_tuples;
+	vs_hnsw_walk_set_ef(walk, Min(2 * walk->ef, 8 * vs_hnsw_ef_search));
+	vs_hnsw_walk_widen(walk);
+	vs_hnsw_walk_run(walk);
+}
+
+/* Make the next batch; returns false when there are no more rows. */
+static bool
+next_batch(HnswScan *state)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->context);
+	bool		iterative = vs_hnsw_iterative_scan != VS_ITERATIVE_OFF;
+	bool		strict = vs_hnsw_iterative_scan == VS_ITERATIVE_STRICT;
+
+	do
+	{
+		if (state->walk == NULL)
+			start_walk(state);
+		else if (iterative)
+			continue_walk(state);
+		if (iterative && state->walk->nfrontier == 0)
+			sweep(state);
+		batch_from_window(state, strict);
+	} while (state->nbatch == 0 && iterative && state->walk->max_found > 0 &&
+			 (state->walk->nfrontier > 0 || state->walk->nlosers > 0));
+
+	if (state->nbatch == 0 && state->nlate > 0)
+	{
+		HnswScanItem   *empty = state->batch;
+
+		state->batch = state->late;
+		state->nbatch = state->nlate;
+		state->late = empty;
+		state->late_room = 1;
+		state->nlate = 0;
+		qsort(state->batch, state->nbatch, sizeof(HnswScanItem), compare_items);
+	}
+	MemoryContextSwitchTo(old);
+	return state->nbatch > 0;
+}
+
+/* ------------------------------------------------------------------------
+ * Rows
+ * ------------------------------------------------------------------------ */
+
+static void
+add_tid(HnswScan *state, const ItemPointerData *tid)
+{
+	if (state->ntids == state->tids_room)
+	{
+		state->tids_room *= 2;
+		state->tids = repalloc_huge(state->tids, sizeof(ItemPointerData) *
+									(Size) state->tids_room);
+	}
+	state->tids[state->ntids++] = *tid;
+}
+
+/*
+ * Collect the heap TIDs of a slot, whose page the caller has locked.  Returns
+ * false if the copy of the metapage is too short to follow them; it may not be
+ * read again under the lock (README, "Locks").
+ */
+static bool
+collect_tids(HnswScan *state, const VsHnswSlot *slot)
+{
+	VsHnsw	   *ix = state->ix;
+	const VsHnswSpaceInfo *cells = &ix->meta->space[VS_SPACE_CELL];
+	uint32		id = slot->cells;
+
+	state->ntids = 0;
+	add_tid(state, &slot->tid);
+	while (id != VS_HNSW_INVALID_ID)
+	{
+		uint32		page_no = id / VS_HNSW_CELLS_PER_PAGE;
+		Buffer		buffer;
+		VsHnswCell *cell;
+
+		if (page_no >= cells->pages || (uint32) state->ntids > cells->next_id)
+			return false;
+		buffer = vs_hnsw_read_page(ix, VS_SPACE_CELL, page_no, false);
+		cell = vs_hnsw_cell_at(BufferGetPage(buffer), id);
+		add_tid(state, &cell->tid);
+		id = cell->next;
+		UnlockReleaseBuffer(buffer);
+	}
+	return true;
+}
+
+/*
+ * Read all heap TIDs of a node that has several.  None if the node was emptied
+ * since the walk was there: then its rows are dead to every snapshot.
+ */
+static void
+read_tids(HnswScan *state, const VsHnswFound *found)
+{
+	bool		again = false;
+	bool		whole = false;
+
+	while (!whole)
+	{
+		Buffer		buffer;
+		VsHnswSlot *slot = vs_hnsw_read_slot(state->ix, found->id, &buffer);
+
+		state->ntids = 0;
+		if (slot->state == VS_NODE_LIVE && slot->generation == found->generation)
+			whole = collect_tids(state, slot);
+		else
+			whole = true;
+		if (!whole && again)
+			vs_hnsw_damaged(state->ix, BufferGetBlockNumber(buffer),
+							"The list of heap rows of a node is broken.");
+		UnlockReleaseBuffer(buffer);
+		if (!whole)
+			vs_hnsw_refresh(state->ix);
+		again = true;
+	}
+}
+
+/* Next heap row and its bound, or false at the end. */
+static bool
+next_row(HnswScan *state, ItemPointerData *tid, double *bound)
+{
+	for (;;)
+	{
+		const VsHnswFound *found;
+
+		if (state->ntids > 0)
+		{
+			*tid = state->tids[--state->ntids];
+			*bound = state->tids_bound;
+			return true;
+		}
+		if (state->at == state->nbatch && !next_batch(state))
+			return false;
+
+		*bound = state->batch[state->at].bound;
+		found = &state->walk->found[state->batch[state->at].index];
+		state->at++;
+		state->last_bound = Max(state->last_bound, *bound);
+		if (!found->more_tids)
+		{
+			*tid = found->tid;
+			return true;
+		}
+		state->tids_bound = *bound;
+		read_tids(state, found);
+	}
+}
+
+/* ------------------------------------------------------------------------
+ * Entry points
+ * ------------------------------------------------------------------------ */
+
+IndexScanDesc
+vs_hnsw_beginscan(Relation index, int nkeys, int norderbys)
+{
+	IndexScanDesc scan = RelationGetIndexScan(index, nkeys, norderbys);
+	HnswScan  *state = palloc0(sizeof(HnswScan));
+
+	state->ix = vs_hnsw_open(index);
+	state->query = vs_hnsw_value_new(state->ix);
+	state->context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
+										   ALLOCSET_DEFAULT_SIZES);
+	state->tids_room = 16;
+	state->tids = palloc(sizeof(ItemPointerData) * state->tids_room);
+	if (norderbys > 0)
+	{
+		scan->xs_orderbyvals = palloc0(sizeof(Datum) * norderbys);
+		scan->xs_orderbynulls = palloc(sizeof(bool) * norderbys);
+		memset(scan->xs_orderbynulls, true, sizeof(bool) * norderbys);
+	}
+	scan->opaque = state;
+	return scan;
+}
+
+void
+vs_hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
+			   int norderbys)
+{
+	HnswScan  *state = (HnswScan *) scan->opaque;
+
+	MemoryContextReset(state->context);
+	state->walk = NULL;
+	state->batch = state->late = NULL;
+	state->nbatch = state->at = state->nlate = state->ntids = 0;
+	state->swept = 0;
+	if (keys && scan->numberOfKeys > 0)
+		memmove(scan->keyData, keys, scan->numberOfKeys * sizeof(ScanKeyData));
+	if (orderbys && scan->numberOfOrderBys > 0)
+		memmove(scan->orderByData, orderbys,
+				scan->numberOfOrderBys * sizeof(ScanKeyData));
+}
+
+/* Bring the query into the index's form. */
+static void
+load_query(HnswScan *state, ScanKey key)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->context);
+	int			dims = state->ix->layout->dims;
+
+	vs_hnsw_refresh(state->ix);
+	if (key->sk_flags & SK_ISNULL)
+	{
+		memset(state->query->x, 0, sizeof(float) * dims);
+		state->no_order = true;
+	}
+	else
+		state->no_order =
+			!vs_hnsw_value_load(state->ix,
+								vs_hnsw_detoast(state->ix, key->sk_argument),
+								state->query);
+	state->query_norm = sqrt(vs_kernels->dot(dims, state->query->x,
+											 state->query->x));
+	MemoryContextSwitchTo(old);
+}
+
+bool
+vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
+{
+	HnswScan  *state = (HnswScan *) scan->opaque;
+	IndexOrderByDistance distance;
+	Oid			type = FLOAT8OID;
+
+	Assert(ScanDirectionIsForward(dir));
+	if (state->walk == NULL)
+	{
+		if (scan->orderByData == NULL)
+			elog(ERROR, "cannot scan hnsw index without order");
+		if (!IsMVCCSnapshot(scan->xs_snapshot))
+			elog(ERROR, "non-MVCC snapshots are not supported with hnsw");
+		vs_count_index_scan(scan);
+		load_query(state, scan->orderByData);
+	}
+	if (!next_row(state, &scan->xs_heaptid, &distance.value))
+		return false;
+
+	distance.isnull = state->no_order;
+	index_store_float8_orderby_distances(scan, &type, &distance,
+										 !state->no_order);
+	scan->xs_recheck = false;
+	return true;
+}
+
+void
+vs_hnsw_endscan(IndexScanDesc scan)
+{
+	HnswScan  *state = (HnswScan *) scan->opaque;
+
+	MemoryContextDelete(state->context);
+	pfree(state);
+	scan->opaque = NULL;
+}

@@ -1,0 +1,499 @@
+/*
+ * hnsw_walk.c
+ *		The walk: best-first search over the graph on pages.
+ *
+ * One visit is one page.  At a node the walk computes the distance to the
+ * node's own row and prices all its links of the level at once from the codes
+ * beside them, so that a neighbor costs a page only when it is visited.  The
+ * frontier holds priced nodes, the window the best visited ones; the walk ends
+ * when the nearest of the frontier is farther than the worst of a full window.
+ *
+ * Nodes enter the frontier once for every link that leads to them; whether a
+ * node was visited is asked only when it is its turn.
+ *
+ * Both heaps order by distance, ties by id, so that answers are repeatable.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "hnsw/hnsw.h"
+#include "hnsw/hnsw_heap.h"
+
+/* ------------------------------------------------------------------------
+ * A set of ids
+ * ------------------------------------------------------------------------ */
+
+#define IDSET_MIN_SIZE	1024
+
+static inline uint32
+idset_hash(uint32 id)
+{
+	return id * 2654435769u;
+}
+
+static void
+idset_clear(VsHnswIdSet *set)
+{
+	memset(set->ids, 0xFF, set->size * sizeof(uint32));
+	set->used = 0;
+}
+
+static void
+idset_init(VsHnswIdSet *set)
+{
+	set->size = IDSET_MIN_SIZE;
+	set->ids = palloc(set->size * sizeof(uint32));
+	idset_clear(set);
+}
+
+/* Place of an id, or the empty place where it belongs. */
+static inline uint32
+idset_place(const VsHnswIdSet *set, uint32 id)
+{
+	uint32		mask = set->size - 1;
+	uint32		at = (idset_hash(id) >> 7) & mask;
+
+	while (set->ids[at] != id && set->ids[at] != VS_HNSW_INVALID_ID)
+		at = (at + 1) & mask;
+	return at;
+}
+
+static void
+idset_grow(VsHnswIdSet *set)
+{
+	VsHnswIdSet larger = {.size = set->size * 2};
+
+	larger.ids = MemoryContextAllocHuge(GetMemoryChunkContext(set->ids),
+										(Size) larger.size * sizeof(uint32));
+	idset_clear(&larger);
+	for (uint32 i = 0; i < set->size; i++)
+		if (set->ids[i] != VS_HNSW_INVALID_ID)
+			larger.ids[idset_place(&larger, set->ids[i])] = set->ids[i];
+	larger.used = set->used;
+	pfree(set->ids);
+	*set = larger;
+}
+
+/* Add an id; returns false if it was there. */
+static inline bool
+idset_add(VsHnswIdSet *set, uint32 id)
+{
+	uint32		at = idset_place(set, id);
+
+	if (set->ids[at] == id)
+		return false;
+	set->ids[at] = id;
+	if (++set->used > set->size / 2)
+		idset_grow(set);
+	return true;
+}
+
+/* Make room for more candidates in one of the walk's arrays. */
+static inline VsHnswCandidate *
+grow_candidates(VsHnswCandidate *array, int *room, int need)
+{
+	if (likely(need <= *room))
+		return array;
+	while (*room < need)
+		*room *= 2;
+	return repalloc_huge(array, (Size) *room * sizeof(VsHnswCandidate));
+}
+
+/* ------------------------------------------------------------------------
+ * The walk
+ * ------------------------------------------------------------------------ */
+
+/*
+ * A walk towards q, which must stay.  Memory is taken from the current
+ * context.  Call vs_hnsw_walk_reset before use.
+ */
+VsHnswWalk *
+vs_hnsw_walk_new(VsHnsw *ix, const float *q)
+{
+	VsHnswWalk *walk = palloc0(sizeof(VsHnswWalk));
+	const VsHnswLayout *layout = ix->layout;
+
+	walk->ix = ix;
+	walk->context = CurrentMemoryContext;
+	walk->q = q;
+	walk->max_found = INT_MAX;
+	idset_init(&walk->visited);
+	walk->found_room = 256;
+	walk->found = palloc(walk->found_room * sizeof(VsHnswFound));
+	walk->frontier_room = 1024;
+	walk->frontier = palloc(walk->frontier_room * sizeof(VsHnswCandidate));
+	walk->window_room = 64;
+	walk->window = palloc(walk->window_room * sizeof(VsHnswCandidate));
+	walk->beyond_room = 1024;
+	walk->beyond = palloc(walk->beyond_room * sizeof(VsHnswCandidate));
+	walk->loser_room = 64;
+	walk->losers = palloc(walk->loser_room * sizeof(VsHnswCandidate));
+	walk->v = palloc(layout->dims * sizeof(float));
+	walk->p = palloc(layout->dims * sizeof(float));
+	walk->planes = palloc(VS_PLANES_LEN(layout->code_dims, layout->bits));
+	return walk;
+}
+
+/* Set the width of the window, which is empty or not full. */
+void
+vs_hnsw_walk_set_ef(VsHnswWalk *walk, int ef)
+{
+	walk->ef = ef;
+	walk->window = grow_candidates(walk->window, &walk->window_room, ef + 1);
+}
+
+/* Forget what was found and start afresh on a level. */
+void
+vs_hnsw_walk_reset(VsHnswWalk *walk, int level, int ef)
+{
+	walk->level = level;
+	walk->nfound = walk->nfrontier = walk->nwindow = 0;
+	walk->nbeyond = walk->nlosers = 0;
+	vs_hnsw_walk_set_ef(walk, ef);
+	idset_clear(&walk->visited);
+}
+
+/* Put a node into the frontier. */
+void
+vs_hnsw_walk_seed(VsHnswWalk *walk, uint32 id, float distance)
+{
+	VsHnswCandidate c = {distance, id};
+
+	walk->frontier = grow_candidates(walk->frontier, &walk->frontier_room,
+									 walk->nfrontier + 1);
+	vs_min_heap_push(walk->frontier, &walk->nfrontier, c);
+}
+
+/* Distance beyond which nothing enters the window. */
+static inline float
+window_limit(const VsHnswWalk *walk)
+{
+	return walk->nwindow < walk->ef ? INFINITY : walk->window[0].distance;
+}
+
+/*
+ * Price n links of a slot, from the given place on, for a node at distance d.
+ * walk->p is q - v and maxabs its largest magnitude.
+ */
+static void
+price_links(VsHnswWalk *walk, const VsHnswSlot *slot, int start, int n,
+			float d, float maxabs, float *price)
+{
+	const VsHnswLayout *layout = walk->ix->layout;
+	int			table = VS_BITS_INDEX(layout->bits);
+	const uint8 *codes = vs_slot_code(layout, slot, start);
+	const uint16 *base = vs_slot_bases(layout, slot) + start;
+	const uint16 *factor = vs_slot_factors(layout, slot) + start;
+	float		level_sum;
+	float		inverse;
+	float		scale;
+	int32		sum;
+	int32_t		dots[UINT8_MAX + 1];
+
+	if (layout->metric == VS_METRIC_L1)
+	{
+		float		t[UINT8_MAX + 1];
+
+		for (int i = 0; i < n; i++)
+			t[i] = vs_bfloat_to_float(factor[i]);
+		vs_kernels->code_l1[table] (layout->code_dims, n, codes, walk->p, t, price);
+		return;
+	}
+
+	inverse = maxabs > 0 ? 127 / maxabs : 0;
+	if (!isfinite(inverse))
+		inverse = 0;
+	scale = maxabs / 127;
+	sum = vs_kernels->quantize_planes(layout->code_dims, layout->bits,
+									  walk->p, inverse, walk->planes);
+	vs_kernels->code_dot[table] (layout->code_dims, n, codes, walk->planes, dots);
+	level_sum = (float) (((1 << layout->bits) - 1) * sum);
+	if (layout->metric != VS_METRIC_IP)
+		scale *= 2;
+	for (int i = 0; i < n; i++)
+		price[i] = d + vs_bfloat_to_float(base[i]) -
+			vs_bfloat_to_float(factor[i]) * scale * (2.0f * dots[i] - level_sum);
+}
+
+/* Note a visited node. */
+static void
+add_found(VsHnswWalk *walk, uint32 id, const VsHnswSlot *slot, float d,
+		  float residual)
+{
+	VsHnswFound *found;
+	int			row_size = walk->ix->layout->row_size;
+
+	if (walk->nfound == walk->found_room)
+	{
+		walk->found_room *= 2;
+		walk->found = repalloc_huge(walk->found, (Size) walk->found_room *
+									sizeof(VsHnswFound));
+		if (walk->rows != NULL)
+			walk->rows = repalloc_huge(walk->rows,
+									   (Size) walk->found_room * row_size);
+	}
+	if (walk->keep_rows)
+	{
+		if (walk->rows == NULL)
+			walk->rows = MemoryContextAllocHuge(walk->context,
+												(Size) walk->found_room * row_size);
+		memcpy(walk->rows + (Size) walk->nfound * row_size,
+			   vs_slot_row(walk->ix->layout, slot), row_size);
+	}
+	found = &walk->found[walk->nfound];
+	found->id = id;
+	found->distance = d;
+	found->residual = residual;
+	found->err = slot->err;
+	found->scale = slot->scale;
+	found->generation = slot->generation;
+	found->live = slot->state == VS_NODE_LIVE;
+	found->more_tids = slot->cells != VS_HNSW_INVALID_ID;
+	found->tid = slot->tid;
+}
+
+/* Let priced links into the frontier, or put them aside. */
+static void
+add_candidates(VsHnswWalk *walk, const uint32 *ids, const float *price, int n)
+{
+	float		limit = window_limit(walk);
+
+	walk->frontier = grow_candidates(walk->frontier, &walk->frontier_room,
+									 walk->nfrontier + n);
+	if (walk->keep_beyond)
+		walk->beyond = grow_candidates(walk->beyond, &walk->beyond_room,
+									   walk->nbeyond + n);
+	for (int i = 0; i < n; i++)
+	{
+		VsHnswCandidate c = {price[i], ids[i]};
+
+		if (unlikely(isnan(c.distance)))
+			c.distance = INFINITY;
+		if (c.distance < limit || walk->nwindow < walk->ef)
+			vs_min_heap_push(walk->frontier, &walk->nfrontier, c);
+		else if (walk->keep_beyond)
+			walk->beyond[walk->nbeyond++] = c;
+	}
+}
+
+/* Let a visited node into the window; who has to leave is put aside. */
+static void
+add_to_window(VsHnswWalk *walk, VsHnswCandidate c)
+{
+	VsHnswCandidate loser = c;
+
+	if (walk->nwindow < walk->ef)
+	{
+		vs_max_heap_push(walk->window, &walk->nwindow, c);
+		return;
+	}
+	if (vs_nearer(&c, &walk->window[0]))
+	{
+		loser = walk->window[0];
+		vs_max_heap_replace(walk->window, walk->nwindow, c);
+	}
+	if (walk->keep_beyond)
+	{
+		walk->losers = grow_candidates(walk->losers, &walk->loser_room,
+									   walk->nlosers + 1);
+		walk->losers[walk->nlosers++] = loser;
+	}
+}
+
+/*
+ * Visit a node unless it was: read its page, note it, price its links.
+ * Returns false if it was visited before or is no node of this level any more.
+ */
+bool
+vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id)
+{
+	const VsHnswLayout *layout = walk->ix->layout;
+	Buffer		buffer;
+	VsHnswSlot *slot;
+	const float *v;
+	float		maxabs;
+	float		sumsq;
+	float		d;
+	float		price[UINT8_MAX + 1];
+	uint32		ids[UINT8_MAX + 1];
+	int			start;
+	int			n;
+
+	if (!idset_add(&walk->visited, id))
+		return false;
+	slot = vs_hnsw_read_slot(walk->ix, id, &buffer);
+	if (slot->state == VS_NODE_FREE || slot->level < walk->level)
+	{
+		UnlockReleaseBuffer(buffer);
+		return false;
+	}
+
+	v = vs_slot_row(layout, slot);
+	if (layout->codec != VS_CODEC_FLOAT32)
+	{
+		vs_kernels->row_decode[layout->codec] (layout->dims, v, slot->scale,
+											   walk->v);
+		v = walk->v;
+	}
+	sumsq = vs_kernels->residual(layout->dims, walk->q, v, walk->p, &maxabs);
+	d = sumsq;
+	if (layout->metric == VS_METRIC_IP)
+		d = -vs_kernels->dot(layout->dims, walk->q, v);
+	else if (layout->metric == VS_METRIC_L1)
+		d = vs_kernels->l1(layout->dims, walk->q, v);
+	if (unlikely(isnan(d)))
+		d = INFINITY;
+
+	start = vs_hnsw_links_start(layout, walk->level);
+	n = slot->nlinks[walk->level];
+	price_links(walk, slot, start, n, d, maxabs, price);
+	memcpy(ids, vs_slot_ids(layout, slot) + start, n * sizeof(uint32));
+	add_found(walk, id, slot, d, sqrtf(sumsq));
+	UnlockReleaseBuffer(buffer);
+
+	if (walk->found[walk->nfound].live || walk->level > 0)
+	{
+		VsHnswCandidate c = {d, (uint32) walk->nfound};
+
+		add_to_window(walk, c);
+	}
+	walk->nfound++;
+	add_candidates(walk, ids, price, n);
+	return true;
+}
+
+/*
+ * Walk until the window holds the best that the width allows, the frontier is
+ * empty or max_found nodes were visited.
+ */
+void
+vs_hnsw_walk_run(VsHnswWalk *walk)
+{
+	while (walk->nfrontier > 0 && walk->nfound < walk->max_found)
+	{
+		if (walk->nwindow >= walk->ef &&
+			walk->frontier[0].distance > walk->window[0].distance)
+			break;
+		CHECK_FOR_INTERRUPTS();
+		vs_hnsw_walk_visit(walk, vs_min_heap_pop(walk->frontier,
+											  &walk->nfrontier).id);
+	}
+}
+
+/*
+ * After the window was taken out: let those in that it had no place for, and
+ * give the frontier back what was put aside.
+ */
+void
+vs_hnsw_walk_widen(VsHnswWalk *walk)
+{
+	int			nlosers = walk->nlosers;
+	int			nbeyond = walk->nbeyond;
+
+	Assert(walk->nwindow == 0);
+	walk->nlosers = 0;
+	for (int i = 0; i < nlosers; i++)
+		add_to_window(walk, walk->losers[i]);
+	walk->nbeyond = 0;
+	for (int i = 0; i < nbeyond; i++)
+		vs_hnsw_walk_seed(walk, walk->beyond[i].id, walk->beyond[i].distance);
+}
+
+/* Take the window out, nearest first; returns how many. */
+int
+vs_hnsw_walk_take_window(VsHnswWalk *walk, VsHnswCandidate *out)
+{
+	int			n = walk->nwindow;
+
+	while (walk->nwindow > 0)
+	{
+		VsHnswCandidate last = walk->window[walk->nwindow - 1];
+
+		out[walk->nwindow - 1] = walk->window[0];
+		walk->nwindow--;
+		if (walk->nwindow > 0)
+			vs_max_heap_replace(walk->window, walk->nwindow, last);
+	}
+	return n;
+}
+
+/* Seed the walk with the window of the level above. */
+static void
+step_down(VsHnswWalk *walk, int level, int ef)
+{
+	VsHnswCandidate seeds[VS_HNSW_UPPER_EF];
+	int			n = vs_hnsw_walk_take_window(walk, seeds);
+
+	for (int i = 0; i < n; i++)
+		seeds[i].id = walk->found[seeds[i].id].id;
+	vs_hnsw_walk_reset(walk, level, ef);
+	for (int i = 0; i < n; i++)
+		vs_hnsw_walk_seed(walk, seeds[i].id, seeds[i].distance);
+}
+
+/*
+ * Walk from the entry node down to a level and seed the walk there; its width
+ * must be set anew by the caller before it runs (walk->ef is VS_HNSW_UPPER_EF).
+ * Returns the entry's level, or -1 if the index has no node.
+ *
+ * VACUUM may free the entry node between our reading of the metapage and of
+ * the node; then the metapage has a new one.
+ */
+int
+vs_hnsw_walk_descend(VsHnswWalk *walk, int to_level)
+{
+	VsHnsw	   *ix = walk->ix;
+	int			top;
+
+	for (;;)
+	{
+		uint32		entry = ix->meta->entry;
+
+		if (entry == VS_HNSW_INVALID_ID)
+			return -1;
+		top = Min((int) ix->meta->entry_level, ix->layout->max_level);
+		vs_hnsw_walk_reset(walk, top, VS_HNSW_UPPER_EF);
+		if (vs_hnsw_walk_visit(walk, entry))
+			break;
+		vs_hnsw_refresh(ix);
+		if (ix->meta->entry == entry)
+			ereport(ERROR,
+					(errcode(ERRCODE_INDEX_CORRUPTED),
+					 errmsg("entry node of index \"%s\" is not in the graph",
+							RelationGetRelationName(ix->rel)),
+					 errhint("REINDEX it.")));
+	}
+
+	if (top <= to_level)
+	{
+		float		d = walk->found[0].distance;
+		uint32		entry = walk->found[0].id;
+
+		vs_hnsw_walk_reset(walk, Min(top, to_level), VS_HNSW_UPPER_EF);
+		vs_hnsw_walk_seed(walk, entry, d);
+		return top;
+	}
+	for (int level = top; level > to_level; level--)
+	{
+		vs_hnsw_walk_run(walk);
+		step_down(walk, level - 1, VS_HNSW_UPPER_EF);
+	}
+	return top;
+}
+
+/* Bytes the walk holds. */
+Size
+vs_hnsw_walk_memory(const VsHnswWalk *walk)
+{
+	Size		row = walk->rows != NULL ? walk->ix->layout->row_size : 0;
+
+	return (Size) walk->visited.size * sizeof(uint32) +
+		(Size) walk->found_room * (sizeof(VsHnswFound) + row) +
+		((Size) walk->frontier_room + walk->window_room + walk->beyond_room +
+		 walk->loser_room) * sizeof(VsHnswCandidate);
+}

@@ -1,0 +1,317 @@
+/*
+ * kernel_scalar.c
+ *		Every loop in plain C: the definition of what the others compute.
+ *
+ * Sums run in LANES independent partial sums, added pairwise at the end.  The
+ * error of a sum then grows with n / LANES, and the compiler may keep the
+ * partial sums in vector registers without licence to reorder anything.
+ */
+#include "kernel/kernel_isa.h"
+
+#include <math.h>
+
+#define LANES	16
+
+/*
+ * for_lanes runs its statement for all i in 0 .. n-1, where j is the partial
+ * sum that element i belongs to.
+ */
+#define for_lanes(n, statement) \
+	do { \
+		int			base = 0; \
+		for (; base + LANES <= (n); base += LANES) \
+			for (int j = 0; j < LANES; j++) \
+			{ \
+				const int	i = base + j; \
+				statement; \
+			} \
+		for (int j = 0; j < (n) - base; j++) \
+		{ \
+			const int	i = base + j; \
+			statement; \
+		} \
+	} while (0)
+
+static float
+lanes_sum(float *s)
+{
+	for (int width = LANES / 2; width > 0; width /= 2)
+		for (int j = 0; j < width; j++)
+			s[j] += s[j + width];
+	return s[0];
+}
+
+/* Distances */
+
+static float
+l2sq(int n, const float *a, const float *b)
+{
+	float		s[LANES] = {0};
+
+	for_lanes(n,
+			  float d = a[i] - b[i];
+			  s[j] += d * d);
+	return lanes_sum(s);
+}
+
+static float
+dot(int n, const float *a, const float *b)
+{
+	float		s[LANES] = {0};
+
+	for_lanes(n, s[j] += a[i] * b[i]);
+	return lanes_sum(s);
+}
+
+static float
+l1(int n, const float *a, const float *b)
+{
+	float		s[LANES] = {0};
+
+	for_lanes(n, s[j] += fabsf(a[i] - b[i]));
+	return lanes_sum(s);
+}
+
+static void
+cosine(int n, const float *a, const float *b, float *sums)
+{
+	float		ab[LANES] = {0};
+	float		aa[LANES] = {0};
+	float		bb[LANES] = {0};
+
+	for_lanes(n,
+			  ab[j] += a[i] * b[i];
+			  aa[j] += a[i] * a[i];
+			  bb[j] += b[i] * b[i]);
+	sums[0] = lanes_sum(ab);
+	sums[1] = lanes_sum(aa);
+	sums[2] = lanes_sum(bb);
+}
+
+/*
+ * Rows.  The functions of one codec differ only in the element's type and in
+ * how it reads as a number; row_dot multiplies by the scale once, at the end.
+ */
+#define ROW_FUNCTIONS(name, element, value) \
+static float \
+row_l2sq_##name(int n, const float *q, const void *row, float scale) \
+{ \
+	const element *v = row; \
+	float		s[LANES] = {0}; \
+	for_lanes(n, \
+			  float d = q[i] - scale * value(v[i]); \
+			  s[j] += d * d); \
+	return lanes_sum(s); \
+} \
+static float \
+row_dot_##name(int n, const float *q, const void *row, float scale) \
+{ \
+	const element *v = row; \
+	float		s[LANES] = {0}; \
+	for_lanes(n, s[j] += q[i] * value(v[i])); \
+	return lanes_sum(s) * scale; \
+} \
+static float \
+row_l1_##name(int n, const float *q, const void *row, float scale) \
+{ \
+	const element *v = row; \
+	float		s[LANES] = {0}; \
+	for_lanes(n, s[j] += fabsf(q[i] - scale * value(v[i]))); \
+	return lanes_sum(s); \
+} \
+static void \
+row_decode_##name(int n, const void *row, float scale, float *out) \
+{ \
+	const element *v = row; \
+	for (int i = 0; i < n; i++) \
+		out[i] = scale * value(v[i]); \
+}
+
+ROW_FUNCTIONS(float32, float, (float))
+ROW_FUNCTIONS(float16, uint16_t, half_to_float)
+ROW_FUNCTIONS(int8, int8_t, (float))
+
+static void
+floats_to_half(int n, const float *src, uint16_t *dst)
+{
+	for (int i = 0; i < n; i++)
+		dst[i] = float_to_half(src[i]);
+}
+
+/* The search's query side */
+
+static float
+residual(int n, const float *q, const float *v, float *p, float *maxabs)
+{
+	float		s[LANES] = {0};
+	float		m[LANES] = {0};
+
+	for_lanes(n,
+			  float d = q[i] - v[i];
+			  float a = fabsf(d);
+			  p[i] = d;
+			  s[j] += d * d;
+			  m[j] = a > m[j] ? a : m[j]);
+	for (int j = 1; j < LANES; j++)
+		m[0] = m[j] > m[0] ? m[j] : m[0];
+	*maxabs = m[0];
+	return lanes_sum(s);
+}
+
+/* Scaled first, so that no intermediate exceeds the norm of x. */
+static void
+fht(int n, float *x)
+{
+	float		scale = n > 0 ? 1.0f / sqrtf((float) n) : 0.0f;
+
+	for (int i = 0; i < n; i++)
+		x[i] *= scale;
+	for (int half = 1; half < n; half *= 2)
+		for (int i = 0; i < n; i += 2 * half)
+			for (int j = i; j < i + half; j++)
+			{
+				float		a = x[j];
+				float		b = x[j + half];
+
+				x[j] = a + b;
+				x[j + half] = a - b;
+			}
+}
+
+static int32_t
+quantize_planes(int n, int b, const float *src, float inv_scale, int8_t *dst)
+{
+	int			stride = VS_CODE_STRIDE(n, b);
+	int			span = VS_PLANE_SPAN(stride);
+	int32_t		sum = 0;
+
+	for (int k = 0; k < VS_CODE_PLANES(b); k++)
+	{
+		int8_t	   *to = dst + k * span;
+		int			len = plane_len(n, stride, k);
+
+		memset(to + len, 0, span - len);
+		for (int j = 0; j < len; j++)
+		{
+			float		x = src[k * stride + j] * inv_scale;
+			int32_t		c;
+
+			x = x > -127.0f ? x : -127.0f;	/* NaN too */
+			x = x < 127.0f ? x : 127.0f;
+			c = round_to_int(x);
+			to[j] = (int8_t) c;
+			sum += c;
+		}
+	}
+	return sum;
+}
+
+/* Link codes */
+
+VS_ALWAYS_INLINE void
+code_dot(int b, int n, int nlinks, const uint8_t *codes, const int8_t *q,
+		 int32_t *out)
+{
+	int			stride = VS_CODE_STRIDE(n, b);
+	int			span = VS_PLANE_SPAN(stride);
+
+	for (int l = 0; l < nlinks; l++, codes += stride)
+	{
+		int32_t		sum = 0;
+
+		for (int k = 0; k < VS_CODE_PLANES(b); k++)
+			for (int j = 0; j < stride; j++)
+				sum += (codes[j] >> (k * b) & ((1 << b) - 1)) *
+					q[k * span + j];
+		out[l] = sum;
+	}
+}
+
+VS_ALWAYS_INLINE void
+code_l1(int b, int n, int nlinks, const uint8_t *codes, const float *p,
+		const float *t, float *out)
+{
+	int			stride = VS_CODE_STRIDE(n, b);
+	int			top = (1 << b) - 1;
+
+	for (int l = 0; l < nlinks; l++, codes += stride)
+	{
+		float		s[LANES] = {0};
+		float		value[16];
+
+		for (int c = 0; c <= top; c++)
+			value[c] = t[l] * (float) (2 * c - top);
+		for (int k = 0; k < VS_CODE_PLANES(b); k++)
+			for_lanes(plane_len(n, stride, k),
+					  s[j] += fabsf(p[k * stride + i] -
+									value[codes[i] >> (k * b) & top]));
+		out[l] = lanes_sum(s);
+	}
+}
+
+/* Clamped before the conversion, so that any float has a cell. */
+VS_ALWAYS_INLINE float
+code_encode(int b, int n, const float *r, float inv_delta, uint8_t *code)
+{
+	int			stride = VS_CODE_STRIDE(n, b);
+	int			half = 1 << (b - 1);
+	float		lowest = (float) -half;
+	float		highest = (float) half - 0.5f;
+	float		s[LANES] = {0};
+
+	memset(code, 0, stride);
+	for (int k = 0; k < VS_CODE_PLANES(b); k++)
+		for_lanes(plane_len(n, stride, k),
+				  float value = r[k * stride + i];
+				  float x = value * inv_delta;
+				  int c;
+				  x = x > lowest ? x : lowest;	/* NaN too */
+				  x = x < highest ? x : highest;
+				  c = (int) x;
+				  c -= (float) c > x;	/* floor */
+				  code[i] |= (uint8_t) ((c + half) << (k * b));
+				  s[j] += (float) (2 * c + 1) * value);
+	return lanes_sum(s);
+}
+
+#define CODE_FUNCTIONS(b) \
+static void \
+code_dot_##b(int n, int nlinks, const uint8_t *codes, const int8_t *q, \
+			 int32_t *out) \
+{ \
+	code_dot(b, n, nlinks, codes, q, out); \
+} \
+static void \
+code_l1_##b(int n, int nlinks, const uint8_t *codes, const float *p, \
+			const float *t, float *out) \
+{ \
+	code_l1(b, n, nlinks, codes, p, t, out); \
+} \
+static float \
+code_encode_##b(int n, const float *r, float inv_delta, uint8_t *code) \
+{ \
+	return code_encode(b, n, r, inv_delta, code); \
+}
+
+CODE_FUNCTIONS(1)
+CODE_FUNCTIONS(2)
+CODE_FUNCTIONS(4)
+
+const VsKernels vs_kernel_scalar = {
+	.name = "scalar",
+	.l2sq = l2sq,
+	.dot = dot,
+	.l1 = l1,
+	.cosine = cosine,
+	.row_l2sq = {row_l2sq_float32, row_l2sq_float16, row_l2sq_int8},
+	.row_dot = {row_dot_float32, row_dot_float16, row_dot_int8},
+	.row_l1 = {row_l1_float32, row_l1_float16, row_l1_int8},
+	.row_decode = {row_decode_float32, row_decode_float16, row_decode_int8},
+	.float_to_half = floats_to_half,
+	.residual = residual,
+	.fht = fht,
+	.quantize_planes = quantize_planes,
+	.code_dot = {code_dot_1, code_dot_2, code_dot_4},
+	.code_l1 = {code_l1_1, code_l1_2, code_l1_4},
+	.code_encode = {code_encode_1, code_encode_2, code_encode_4},
+};

@@ -1,0 +1,30 @@
+/*
+ * metric.h
+ *		What an index must know of a distance and of the type it measures.
+ *
+ * Support function 1 of an operator class returns a pointer to a constant
+ * VsMetric.  The access method sees types only through it.
+ */
+#ifndef VS_TYPE_METRIC_H
+#define VS_TYPE_METRIC_H
+
+#include "fmgr.h"
+#include "kernel/kernel.h"
+
+typedef struct VsMetric
+{
+	VsMetricKind kind;
+	const char *type_name;		/* for messages */
+	int			max_dims;		/* in an index */
+
+	/* Dimensions of a value that is not toasted. */
+	int			(*dims) (const struct varlena *value);
+
+	/*
+	 * Copy the value into out as float32, of unit norm if the distance is the
+	 * cosine.  Returns false, with zeros in out, if the value has no norm.
+	 */
+	bool		(*load) (const struct varlena *value, float *out);
+} VsMetric;
+
+#endif							/* VS_TYPE_METRIC_H */

