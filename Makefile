@@ -27,7 +27,6 @@ ISOLATION := $(call names_of,test/specs/*.spec)
 endif
 ISOLATION_OPTS = --inputdir=test --outputdir=. --load-extension=$(EXTENSION)
 PROVE_TESTS = $(sort $(wildcard test/t/*.pl))
-PG_PROVE_FLAGS = -I $(srcdir)/test/lib -I $(dir $(PGXS))../test/perl
 EXTRA_CLEAN = results tmp_check output_iso tmp_check_iso \
 	regression.diffs regression.out
 
@@ -35,7 +34,7 @@ EXTRA_CLEAN = results tmp_check output_iso tmp_check_iso \
 # server's own headers do not pass -Wextra, hence -isystem for them (a folder
 # named by both -I and -isystem counts as a system folder).  WERROR= builds
 # with a compiler that knows warnings we have not met.
-WERROR = -Werror
+WERROR ?= -Werror
 WARNINGS = -Wall -Wextra $(WERROR) -Wno-unused-parameter
 PG_CFLAGS = $(WARNINGS)
 PG_CPPFLAGS = -I$(srcdir)/src -isystem $(includedir_server) \
@@ -115,6 +114,7 @@ ifneq ($(ISOLATION),)
 	$(pg_isolation_regress_installcheck) $(ISOLATION_OPTS) $(ISOLATION)
 endif
 
+tapcheck: PG_PROVE_FLAGS += -I $(srcdir)/test/lib
 tapcheck:
 	$(if $(PROVE_TESTS),$(prove_installcheck))
 

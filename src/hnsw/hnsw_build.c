@@ -425,6 +425,7 @@ add_to_graph(Build *build, const ItemPointerData *tid)
 	uint32		id = build->n;
 	BuildNode  *node = &build->nodes[id];
 	uint32		twin;
+	int			top;
 
 	fill_node(build, tid);
 	if (build->meta.entry == VS_HNSW_INVALID_ID)
@@ -441,11 +442,13 @@ add_to_graph(Build *build, const ItemPointerData *tid)
 	for (int level = build->meta.entry_level; level > node->level; level--)
 		search_level(build, x, level, 1);
 
-	for (int level = Min((int) build->meta.entry_level, node->level);
-		 level >= 0; level--)
+	top = Min((int) build->meta.entry_level, node->level);
+	for (int level = top; level >= 0; level--)
 	{
 		search_level(build, x, level, build->meta.ef_construction);
-		twin = find_twin(build, id);
+
+		/* once others point to the new node, it has to stay one */
+		twin = level == top ? find_twin(build, id) : VS_HNSW_INVALID_ID;
 		if (twin != VS_HNSW_INVALID_ID)
 		{
 			add_twin(build, twin, node);
@@ -505,7 +508,7 @@ next_page(PageWriter *writer)
 	}
 	vs_hnsw_page_init(BufferGetPage(writer->buffer), writer->space, info->pages);
 	info->pages++;
-	return PageGetContents(BufferGetPage(writer->buffer));
+	return vs_hnsw_page_data(BufferGetPage(writer->buffer));
 }
 
 /* Scratch of write_slot. */

@@ -89,17 +89,18 @@ fit_degree(const VsHnswLayout *layout, int want, int count, int page_space)
 	return degree;
 }
 
-/* Share the links among the levels. */
+/* Share the links among the levels; level 0 keeps a quarter, at least one. */
 static void
 divide_levels(VsHnswLayout *layout, int m)
 {
 	int			upper = m / 2;
+	int			lowest = layout->degree / 4 > 0 ? layout->degree / 4 : 1;
 
 	upper = upper > MAX_UPPER_DEGREE ? MAX_UPPER_DEGREE : upper;
 	upper = upper > layout->degree / 4 ? layout->degree / 4 : upper;
 	layout->upper_degree = (uint8_t) (upper < 1 ? 1 : upper);
 	layout->max_level =
-		(uint8_t) ((layout->degree - layout->degree / 4) / layout->upper_degree);
+		(uint8_t) ((layout->degree - lowest) / layout->upper_degree);
 	if (layout->max_level > VS_HNSW_LEVELS - 1)
 		layout->max_level = VS_HNSW_LEVELS - 1;
 }

@@ -11,6 +11,7 @@
 #include "access/xloginsert.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "compat.h"
@@ -94,7 +95,7 @@ copy_meta(VsHnswMeta *to, const VsHnswMeta *from)
 static const VsHnswMeta *
 check_metapage(Relation rel, Page page)
 {
-	const VsHnswMeta *meta = (const VsHnswMeta *) PageGetContents(page);
+	const VsHnswMeta *meta = (const VsHnswMeta *) vs_hnsw_page_data(page);
 	bool		sound;
 
 	if (PageIsNew(page) || meta->magic != VS_HNSW_MAGIC)
@@ -160,7 +161,7 @@ vs_hnsw_write_metapage(Relation rel, ForkNumber fork, const VsHnswMeta *meta)
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	START_CRIT_SECTION();
 	vs_hnsw_page_init(page, VS_HNSW_META_SPACE, 0);
-	memcpy(PageGetContents(page), meta, sizeof(*meta));
+	memcpy(vs_hnsw_page_data(page), meta, sizeof(*meta));
 	MarkBufferDirty(buffer);
 	if (fork == INIT_FORKNUM)
 		log_newpage_buffer(buffer, true);
@@ -175,19 +176,18 @@ vs_hnsw_write_metapage(Relation rel, ForkNumber fork, const VsHnswMeta *meta)
 void
 vs_hnsw_page_init(Page page, uint16 space, uint32 page_no)
 {
-	VsHnswPageOpaque *opaque;
+	VsHnswPageHead *head = vs_hnsw_page_head(page);
 
-	PageInit(page, BLCKSZ, sizeof(VsHnswPageOpaque));
-	opaque = (VsHnswPageOpaque *) PageGetSpecialPointer(page);
-	opaque->page_no = page_no;
-	opaque->space = space;
-	opaque->page_id = VS_HNSW_PAGE_ID;
+	PageInit(page, BLCKSZ, 0);
+	head->page_no = page_no;
+	head->space = space;
+	head->page_id = VS_HNSW_PAGE_ID;
 
 	/* The whole page is data: leave no hole for the WAL to skip. */
 	((PageHeader) page)->pd_lower = ((PageHeader) page)->pd_upper;
 
 	if (space == VS_SPACE_REVMAP || space == VS_SPACE_REVMAP_MORE)
-		((VsHnswRevmapPage *) PageGetContents(page))->more = VS_HNSW_INVALID_ID;
+		((VsHnswRevmapPage *) vs_hnsw_page_data(page))->more = VS_HNSW_INVALID_ID;
 }
 
 /* Report damage.  The caller may hold buffer locks; the abort drops them. */
@@ -206,20 +206,16 @@ static void
 check_page(VsHnsw *ix, Buffer buffer, VsHnswSpace space, uint32 page_no)
 {
 	Page		page = BufferGetPage(buffer);
-	VsHnswPageOpaque *opaque;
+	const VsHnswPageHead *head = vs_hnsw_page_head(page);
 
-	if (PageIsNew(page))
+	if (unlikely(PageIsNew(page)))
 		vs_hnsw_damaged(ix, BufferGetBlockNumber(buffer), "The page is empty.");
-	if (PageGetSpecialSize(page) != MAXALIGN(sizeof(VsHnswPageOpaque)))
-		vs_hnsw_damaged(ix, BufferGetBlockNumber(buffer),
-						"The page is of another kind.");
-	opaque = (VsHnswPageOpaque *) PageGetSpecialPointer(page);
-	if (opaque->page_id != VS_HNSW_PAGE_ID || opaque->space != space ||
-		opaque->page_no != page_no)
+	if (unlikely(head->page_id != VS_HNSW_PAGE_ID || head->space != space ||
+				 head->page_no != page_no))
 		vs_hnsw_damaged(ix, BufferGetBlockNumber(buffer),
 						"The page is of another kind.");
 	if ((space == VS_SPACE_REVMAP || space == VS_SPACE_REVMAP_MORE) &&
-		((VsHnswRevmapPage *) PageGetContents(page))->count > VS_HNSW_REVMAP_PER_PAGE)
+		((VsHnswRevmapPage *) vs_hnsw_page_data(page))->count > VS_HNSW_REVMAP_PER_PAGE)
 		vs_hnsw_damaged(ix, BufferGetBlockNumber(buffer),
 						"The page claims more entries than it can hold.");
 }
@@ -262,6 +258,76 @@ block_of(VsHnsw *ix, VsHnswSpace space, uint32 page_no)
 }
 
 /*
+ * Where blocks were found in the buffer pool, for all indexes of this backend:
+ * a direct-mapped table that may be wrong, since ReadRecentBuffer looks for
+ * itself.  It saves the search in the pool's hash table, and lets a page be
+ * prefetched into the processor's cache before it is pinned.
+ */
+typedef struct MemoEntry
+{
+	BlockNumber block;
+	Buffer		buffer;
+} MemoEntry;
+
+#define MEMO_SIZE		65536
+
+/* How much of a slot is prefetched; the processor goes on by itself. */
+#define PREFETCH_BYTES	1536
+
+static MemoEntry *memo;
+
+static inline MemoEntry *
+memo_entry(Relation rel, BlockNumber block)
+{
+	if (unlikely(memo == NULL))
+		memo = MemoryContextAllocZero(TopMemoryContext,
+									  MEMO_SIZE * sizeof(MemoEntry));
+	return &memo[(block + RelationGetRelid(rel) * 7919) % MEMO_SIZE];
+}
+
+static Buffer
+read_block(Relation rel, BlockNumber block)
+{
+	MemoEntry  *entry = memo_entry(rel, block);
+
+	if (entry->block != block || entry->buffer == InvalidBuffer ||
+		!vs_read_recent_buffer(rel, block, entry->buffer))
+	{
+		entry->block = block;
+		entry->buffer = ReadBuffer(rel, block);
+	}
+	return entry->buffer;
+}
+
+/*
+ * Start to load the slot of a node into the processor's cache, if its page is
+ * thought to be in a known buffer.  Only an address is computed: nothing is
+ * pinned or read.
+ */
+void
+vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id)
+{
+	uint32		page_no = id / ix->layout->per_page;
+	BlockNumber block;
+	MemoEntry  *entry;
+	const char *page;
+	const char *slot;
+
+	if (page_no >= ix->meta->space[VS_SPACE_NODE].pages)
+		return;
+	block = block_in_directory(ix->meta, VS_SPACE_NODE, page_no);
+	entry = memo_entry(ix->rel, block);
+	if (entry->block != block || entry->buffer <= 0)
+		return;
+	page = (const char *) BufferGetBlock(entry->buffer);
+	__builtin_prefetch(page);
+	slot = page + VS_HNSW_PAGE_DATA_AT +
+		(id % ix->layout->per_page) * ix->layout->slot_size;
+	for (int at = 0; at < Min(ix->layout->slot_size, PREFETCH_BYTES); at += 64)
+		__builtin_prefetch(slot + at);
+}
+
+/*
  * Read and share-lock a page.  A page that was never written is damage, or,
  * with new_allowed, gives InvalidBuffer.
  */
@@ -269,7 +335,7 @@ Buffer
 vs_hnsw_read_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no,
 				  bool new_allowed)
 {
-	Buffer		buffer = ReadBuffer(ix->rel, block_of(ix, space, page_no));
+	Buffer		buffer = read_block(ix->rel, block_of(ix, space, page_no));
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
 	if (new_allowed && PageIsNew(BufferGetPage(buffer)))
@@ -301,7 +367,7 @@ vs_hnsw_slot_at(VsHnsw *ix, Page page, uint32 id)
 {
 	const VsHnswLayout *layout = ix->layout;
 	VsHnswSlot *slot = (VsHnswSlot *)
-		(PageGetContents(page) + (id % layout->per_page) * layout->slot_size);
+		(vs_hnsw_page_data(page) + (id % layout->per_page) * layout->slot_size);
 
 	if (unlikely(slot->state > VS_NODE_DEAD ||
 				 slot->level > layout->max_level))
@@ -329,7 +395,7 @@ vs_hnsw_read_slot(VsHnsw *ix, uint32 id, Buffer *buffer)
 VsHnswCell *
 vs_hnsw_cell_at(Page page, uint32 id)
 {
-	return (VsHnswCell *) PageGetContents(page) + id % VS_HNSW_CELLS_PER_PAGE;
+	return (VsHnswCell *) vs_hnsw_page_data(page) + id % VS_HNSW_CELLS_PER_PAGE;
 }
 
 /* ------------------------------------------------------------------------
@@ -392,7 +458,7 @@ vs_hnsw_change_meta(VsHnswChange *change)
 		page = change_block(change, VS_HNSW_META_SPACE, 0, VS_HNSW_METAPAGE);
 		check_metapage(change->ix->rel, page);
 	}
-	return (VsHnswMeta *) PageGetContents(page);
+	return (VsHnswMeta *) vs_hnsw_page_data(page);
 }
 
 /*
@@ -410,7 +476,7 @@ vs_hnsw_change_page(VsHnswChange *change, VsHnswSpace space, uint32 page_no)
 
 	/* With the metapage locked by us, its copy must not be read again. */
 	if (meta != NULL && page_no >= change->ix->meta->space[space].pages)
-		copy_meta(change->ix->meta, (VsHnswMeta *) PageGetContents(meta));
+		copy_meta(change->ix->meta, (VsHnswMeta *) vs_hnsw_page_data(meta));
 	return change_block(change, space, page_no,
 						block_of(change->ix, space, page_no));
 }

@@ -32,22 +32,38 @@ typedef enum VsHnswSpace
 
 #define VS_SPACE_COUNT			4
 
-/* At the end of every page. */
-typedef struct VsHnswPageOpaque
+/*
+ * Behind the page header of every page.  It stands there, not in the special
+ * space, so that a look at it costs no cache line of its own.
+ */
+typedef struct VsHnswPageHead
 {
 	uint32		page_no;		/* number within its space */
 	uint16		space;			/* VsHnswSpace, or VS_HNSW_META_SPACE */
 	uint16		page_id;		/* VS_HNSW_PAGE_ID */
-} VsHnswPageOpaque;
+} VsHnswPageHead;
 
-StaticAssertDecl(sizeof(VsHnswPageOpaque) == 8, "page opaque");
+StaticAssertDecl(sizeof(VsHnswPageHead) == 8, "page head");
 
 #define VS_HNSW_META_SPACE		0xFFFF
 #define VS_HNSW_PAGE_ID			0xFF8D
 
-#define VS_HNSW_PAGE_SPACE \
-	(BLCKSZ - MAXALIGN(SizeOfPageHeaderData) - \
-	 MAXALIGN(sizeof(VsHnswPageOpaque)))
+/* Where the data of a page begins, and how many bytes it has. */
+#define VS_HNSW_PAGE_DATA_AT \
+	(MAXALIGN(SizeOfPageHeaderData) + sizeof(VsHnswPageHead))
+#define VS_HNSW_PAGE_SPACE		(BLCKSZ - VS_HNSW_PAGE_DATA_AT)
+
+static inline VsHnswPageHead *
+vs_hnsw_page_head(Page page)
+{
+	return (VsHnswPageHead *) PageGetContents(page);
+}
+
+static inline char *
+vs_hnsw_page_data(Page page)
+{
+	return (char *) page + VS_HNSW_PAGE_DATA_AT;
+}
 
 /* A run of pages of one space. */
 typedef struct VsHnswExtent

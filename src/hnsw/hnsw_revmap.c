@@ -24,7 +24,7 @@
 #include "compat.h"
 #include "hnsw/hnsw.h"
 
-#define REVMAP_PAGE(page)	((VsHnswRevmapPage *) PageGetContents(page))
+#define REVMAP_PAGE(page)	((VsHnswRevmapPage *) vs_hnsw_page_data(page))
 
 /*
  * Heap blocks a revmap page should cover so that it is about three quarters
@@ -130,15 +130,13 @@ vs_hnsw_revmap_add(VsHnswChange *change, const VsHnswRevmapPlace *place,
  * visit may lock what it likes.  An entry added meanwhile may be missed.
  */
 void
-vs_hnsw_revmap_walk(VsHnsw *ix, BufferAccessStrategy strategy,
-					VsHnswRevmapVisit visit, void *arg)
+vs_hnsw_revmap_walk(VsHnsw *ix, VsHnswRevmapVisit visit, void *arg)
 {
 	VsHnswRevmapPage *copy = palloc(BLCKSZ);
 	uint32		pages;
 
 	vs_hnsw_refresh(ix);
 	pages = ix->meta->space[VS_SPACE_REVMAP].pages;
-	(void) strategy;
 	for (uint32 home = 0; home < pages; home++)
 	{
 		VsHnswSpace space = VS_SPACE_REVMAP;
@@ -152,7 +150,7 @@ vs_hnsw_revmap_walk(VsHnsw *ix, BufferAccessStrategy strategy,
 			buffer = vs_hnsw_read_page(ix, space, page_no, true);
 			if (!BufferIsValid(buffer))
 				break;
-			memcpy(copy, PageGetContents(BufferGetPage(buffer)),
+			memcpy(copy, vs_hnsw_page_data(BufferGetPage(buffer)),
 				   VS_HNSW_PAGE_SPACE);
 			UnlockReleaseBuffer(buffer);
 

