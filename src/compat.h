@@ -17,6 +17,13 @@
 #include "varatt.h"
 #endif
 
+/* The mark of functions that do not return moved to the front in 18. */
+#if PG_VERSION_NUM >= 180000
+#define VS_NORETURN		pg_noreturn
+#else
+#define VS_NORETURN		__attribute__((noreturn))
+#endif
+
 /* aminsert got another argument in 14. */
 #if PG_VERSION_NUM >= 140000
 #define VS_INDEX_UNCHANGED_ARG	bool index_unchanged,

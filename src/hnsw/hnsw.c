@@ -123,9 +123,10 @@ static bytea *
 hnsw_options(Datum reloptions, bool validate)
 {
 	static const relopt_parse_elt table[] = {
-		{"m", RELOPT_TYPE_INT, offsetof(VsHnswOptions, m)},
-		{"ef_construction", RELOPT_TYPE_INT,
-		offsetof(VsHnswOptions, ef_construction)},
+		{.optname = "m",.opttype = RELOPT_TYPE_INT,
+		.offset = offsetof(VsHnswOptions, m)},
+		{.optname = "ef_construction",.opttype = RELOPT_TYPE_INT,
+		.offset = offsetof(VsHnswOptions, ef_construction)},
 	};
 	return (bytea *) build_reloptions(reloptions, validate, options_kind,
 									  sizeof(VsHnswOptions), table,

@@ -114,8 +114,8 @@ extern VsHnswSlot *vs_hnsw_slot_at(VsHnsw *ix, Page page, uint32 id);
 extern VsHnswSlot *vs_hnsw_read_slot(VsHnsw *ix, uint32 id, Buffer *buffer);
 extern VsHnswCell *vs_hnsw_cell_at(Page page, uint32 id);
 extern uint32 vs_hnsw_items_per_page(VsHnsw *ix, VsHnswSpace space);
-extern void vs_hnsw_damaged(VsHnsw *ix, BlockNumber block, const char *what)
-			pg_attribute_noreturn();
+VS_NORETURN extern void vs_hnsw_damaged(VsHnsw *ix, BlockNumber block,
+										const char *what);
 
 extern void vs_hnsw_change_begin(VsHnswChange *change, VsHnsw *ix);
 extern VsHnswMeta *vs_hnsw_change_meta(VsHnswChange *change);
