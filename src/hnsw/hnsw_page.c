@@ -545,6 +545,59 @@ extend_by(Relation rel, uint32 blocks)
 }
 
 /*
+ * How many pages to add to a space that needs at least the given number: an
+ * eighth of what it has, but no more than MAX_EXTENSION, for somebody waits.
+ * An extent that does not adjoin the last takes a place in the directory;
+ * when half of these are used, such extents are no longer kept small.
+ */
+#define MAX_EXTENSION	128
+
+static uint32
+extension_size(const VsHnswSpaceInfo *info, uint32 pages, bool adjoins)
+{
+	uint32		add = Max(1, info->pages / 8);
+
+	if (adjoins || info->extents < VS_HNSW_MAX_EXTENTS / 2)
+		add = Min(add, MAX_EXTENSION);
+	return Max(add, pages - info->pages);
+}
+
+/* Does the last extent of a space end where the file ends? */
+static bool
+adjoins_end(VsHnsw *ix, VsHnswSpace space)
+{
+	const VsHnswSpaceInfo *info = &ix->meta->space[space];
+
+	return info->extents > 0 &&
+		block_in_directory(ix->meta, space, info->pages - 1) + 1 ==
+		RelationGetNumberOfBlocks(ix->rel);
+}
+
+/* Enter a run of new blocks in the directory. */
+static void
+add_extent(VsHnsw *ix, VsHnswSpace space, BlockNumber start, uint32 blocks,
+		   bool adjoins)
+{
+	VsHnswChange change;
+	VsHnswMeta *meta;
+	VsHnswSpaceInfo *info;
+
+	vs_hnsw_change_begin(&change, ix);
+	meta = vs_hnsw_change_meta(&change);
+	info = &meta->space[space];
+	if (!adjoins)
+	{
+		VsHnswExtent *extent = &meta->extent[space][info->extents++];
+
+		extent->first = info->pages;
+		extent->start = start;
+	}
+	info->pages += blocks;
+	copy_meta(ix->meta, meta);
+	vs_hnsw_change_commit(&change);
+}
+
+/*
  * Make the directory cover at least the given number of pages of a space.
  * Takes the extension lock, then the metapage; hold no buffer lock.
  *
@@ -554,39 +607,24 @@ extend_by(Relation rel, uint32 blocks)
 void
 vs_hnsw_reserve(VsHnsw *ix, VsHnswSpace space, uint32 pages)
 {
-	VsHnswChange change;
-	VsHnswMeta *meta;
-	VsHnswSpaceInfo *info;
-	VsHnswExtent *extent;
-	uint32		add;
-	BlockNumber start;
+	const VsHnswSpaceInfo *info = &ix->meta->space[space];
 
-	if (pages <= ix->meta->space[space].pages)
+	if (pages <= info->pages)
 		return;
 	LockRelationForExtension(ix->rel, ExclusiveLock);
 	vs_hnsw_refresh(ix);
-	info = &ix->meta->space[space];
 	if (pages > info->pages)
 	{
-		if (info->extents == VS_HNSW_MAX_EXTENTS)
+		bool		adjoins = adjoins_end(ix, space);
+		uint32		blocks = extension_size(info, pages, adjoins);
+
+		if (!adjoins && info->extents == VS_HNSW_MAX_EXTENTS)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg("directory of index \"%s\" is full",
 							RelationGetRelationName(ix->rel)),
 					 errhint("REINDEX it.")));
-		add = Max(pages - info->pages, Max(1, info->pages / 8));
-		start = extend_by(ix->rel, add);
-
-		vs_hnsw_change_begin(&change, ix);
-		meta = vs_hnsw_change_meta(&change);
-		info = &meta->space[space];
-		extent = &meta->extent[space][info->extents];
-		extent->first = info->pages;
-		extent->start = start;
-		info->extents++;
-		info->pages += add;
-		copy_meta(ix->meta, meta);
-		vs_hnsw_change_commit(&change);
+		add_extent(ix, space, extend_by(ix->rel, blocks), blocks, adjoins);
 	}
 	UnlockRelationForExtension(ix->rel, ExclusiveLock);
 }

@@ -73,8 +73,8 @@ typedef struct VsHnswExtent
 } VsHnswExtent;
 
 /*
- * An extent is an eighth of what the space has already, so these are enough
- * for the largest relation.
+ * Extents that adjoin are one, and others grow with the space, so that these
+ * are enough for the largest relation.
  */
 #define VS_HNSW_MAX_EXTENTS		200
 

@@ -75,6 +75,13 @@ typedef struct HnswScan
 #define ROTATION_SLACK	5e-6
 
 /*
+ * What both lose by underflow besides, whatever the norms: a few thousand
+ * times half of the smallest float32; and its root, where squares are summed.
+ */
+#define UNDERFLOW_SLACK			1e-40
+#define ROOT_UNDERFLOW_SLACK	1e-20
+
+/*
  * Lower bound of what the distance operator says of any row of the node: of
  * the node's own distance less the error of its self row (by the triangle or
  * the Cauchy-Schwarz inequality) and less the slack.
@@ -94,7 +101,7 @@ lower_bound(const HnswScan *state, const VsHnswFound *found)
 		case VS_METRIC_L2:
 			norm = sqrt(d);
 			return Max(0, norm - err - SUM_SLACK * norm -
-					   ROTATION_SLACK * (norm + 2 * qn));
+					   ROTATION_SLACK * (norm + 2 * qn) - ROOT_UNDERFLOW_SLACK);
 		case VS_METRIC_COSINE:
 			norm = Max(0, sqrt(d) - err - ROTATION_SLACK);
 			return Max(0, norm * norm / 2 - SUM_SLACK);
@@ -102,7 +109,9 @@ lower_bound(const HnswScan *state, const VsHnswFound *found)
 			return Max(0, d - err - SUM_SLACK * d);
 		case VS_METRIC_IP:
 			/* the row's norm is at most |q| + |q - row| */
-			return d - err * qn - SUM_SLACK * qn * (qn + found->residual);
+			norm = qn + found->residual;
+			return d - err * qn - SUM_SLACK * qn * norm -
+				UNDERFLOW_SLACK * (1 + qn + norm);
 	}
 	return -get_float8_infinity();
 }
@@ -404,6 +413,17 @@ vs_hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
 				scan->numberOfOrderBys * sizeof(ScanKeyData));
 }
 
+/* In double, for squares that a float32 cannot hold. */
+static double
+norm_of(int n, const float *x)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+		sum += (double) x[i] * x[i];
+	return sqrt(sum);
+}
+
 /* Bring the query into the index's form. */
 static void
 load_query(HnswScan *state, ScanKey key)
@@ -422,8 +442,7 @@ load_query(HnswScan *state, ScanKey key)
 			!vs_hnsw_value_load(state->ix,
 								vs_hnsw_detoast(state->ix, key->sk_argument),
 								state->query);
-	state->query_norm = sqrt(vs_kernels->dot(dims, state->query->x,
-											 state->query->x));
+	state->query_norm = norm_of(dims, state->query->x);
 	MemoryContextSwitchTo(old);
 }
 
