@@ -2,10 +2,12 @@
  * hnsw_cost.c
  *		What an index scan costs (amcostestimate).
  *
- * The walk does its work before the first row comes out, so nearly all of the
- * cost is startup.  It visits about ef_search nodes on level 0, more where the
- * other conditions of the query will reject rows, and a few on the way down;
- * each visit is a page and the arithmetic of its links.
+ * The walk visits about ef_search nodes on level 0, and a few on the way down,
+ * before the first row comes out; that is the startup cost.  Every further row
+ * costs another visit.  The planner takes the part of the run cost that a LIMIT
+ * and the selectivity of other conditions ask for, so that both the cheap
+ * LIMIT and the dear full drain come out right.  A visit is a page and the
+ * arithmetic of its links.
  */
 #include "postgres.h"
 
@@ -31,22 +33,14 @@
 /* Share of the visited pages that are not in the cache. */
 #define COLD_SHARE			0.25
 
-/* How many nodes a scan that must return rows rows of the table visits. */
+/* How many nodes a scan visits before its first row. */
 static double
-expected_visits(PlannerInfo *root, IndexPath *path, double tuples)
+startup_visits(double tuples)
 {
-	double		pass = path->indexinfo->rel->rows /
-	Max(path->indexinfo->rel->tuples, 1);
-	double		limit = root->limit_tuples > 0 ? root->limit_tuples : 0;
-	double		visits;
+	double		levels = floor(log(Max(tuples, 1)) / log(16));
+	double		visits = vs_hnsw_ef_search +
+	DESCENT_VISITS * Min(levels, VS_HNSW_LEVELS - 1);
 
-	pass = Min(1, Max(pass, 1e-9));
-	visits = Max(vs_hnsw_ef_search, limit / pass);
-	if (vs_hnsw_iterative_scan == VS_ITERATIVE_OFF)
-		visits = vs_hnsw_ef_search;
-	else
-		visits = Min(visits, Max(vs_hnsw_max_scan_tuples, vs_hnsw_ef_search));
-	visits += DESCENT_VISITS * floor(log(Max(tuples, 1)) / log(16));
 	return Min(visits, Max(tuples, 1));
 }
 
@@ -58,6 +52,7 @@ vs_hnsw_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 	GenericCosts costs;
 	double		tuples = path->indexinfo->tuples;
 	double		visits;
+	double		visit;			/* cost of one */
 	double		random_page;
 
 	/* Without an order to follow the scan cannot run. */
@@ -72,16 +67,14 @@ vs_hnsw_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 		return;
 	}
 
-	visits = expected_visits(root, path, tuples);
-	get_tablespace_page_costs(path->indexinfo->reltablespace, &random_page, NULL);
 	MemSet(&costs, 0, sizeof(costs));
-	costs.numIndexTuples = visits;
 	genericcostestimate(root, path, loop_count, &costs);
+	get_tablespace_page_costs(path->indexinfo->reltablespace, &random_page, NULL);
+	visit = COLD_SHARE * random_page + OPERATORS_PER_VISIT * cpu_operator_cost;
+	visits = startup_visits(tuples);
 
-	*startup = visits * (COLD_SHARE * random_page +
-						 OPERATORS_PER_VISIT * cpu_operator_cost);
-	*total = *startup + (costs.indexTotalCost > *startup ?
-						 tuples * cpu_index_tuple_cost : 0);
+	*startup = visits * visit;
+	*total = Max(tuples, visits) * visit;
 	*selectivity = costs.indexSelectivity;
 	*correlation = 0;
 	*pages = visits;
