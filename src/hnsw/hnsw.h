@@ -109,6 +109,7 @@ extern void vs_hnsw_write_metapage(Relation rel, ForkNumber fork,
 extern void vs_hnsw_page_init(Page page, uint16 space, uint32 page_no);
 extern Buffer vs_hnsw_read_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no,
 								bool new_allowed);
+extern Size vs_hnsw_max_cells(const VsHnsw *ix);
 extern void vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id);
 extern VsHnswSlot *vs_hnsw_slot_at(VsHnsw *ix, Page page, uint32 id);
 extern VsHnswSlot *vs_hnsw_read_slot(VsHnsw *ix, uint32 id, Buffer *buffer);

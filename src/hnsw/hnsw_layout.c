@@ -166,3 +166,24 @@ vs_hnsw_plan_layout(int dims, VsMetricKind metric, int m, int column_bytes,
 	divide_levels(layout, m);
 	return true;
 }
+
+bool
+vs_hnsw_layout_is_sound(const VsHnswLayout *layout, int page_space)
+{
+	VsHnswLayout again = *layout;
+
+	if (layout->metric < VS_METRIC_L2 || layout->metric > VS_METRIC_L1 ||
+		layout->codec >= VS_CODEC_COUNT ||
+		(layout->bits != 1 && layout->bits != 2 && layout->bits != 4) ||
+		layout->dims == 0 || layout->code_dims == 0 ||
+		layout->code_dims > layout->dims || layout->degree == 0 ||
+		layout->max_level >= VS_HNSW_LEVELS || layout->per_page == 0 ||
+		layout->max_level * layout->upper_degree >= layout->degree)
+		return false;
+
+	/* The rest follows from these, and must fit the page. */
+	set_bits(&again, layout->bits);
+	return arrange_slot(&again, layout->degree) == layout->slot_size &&
+		memcmp(&again, layout, sizeof(again)) == 0 &&
+		layout->slot_size * layout->per_page <= page_space;
+}

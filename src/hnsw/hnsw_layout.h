@@ -78,4 +78,10 @@ extern bool vs_hnsw_plan_layout(int dims, VsMetricKind metric, int m,
 								int column_bytes, int page_space,
 								VsHnswLayout *layout);
 
+/*
+ * Can this be a layout that the planner made for such a page?  For layouts read
+ * from disk: a sound one leads nobody out of a page or a table.
+ */
+extern bool vs_hnsw_layout_is_sound(const VsHnswLayout *layout, int page_space);
+
 #endif							/* VS_HNSW_LAYOUT_H */

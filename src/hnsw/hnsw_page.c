@@ -112,9 +112,8 @@ check_metapage(Relation rel, Page page)
 						VS_HNSW_VERSION),
 				 errhint("REINDEX it.")));
 
-	sound = meta->layout.per_page > 0 && meta->layout.dims > 0 &&
-		(Size) meta->layout.slot_size * meta->layout.per_page <= VS_HNSW_PAGE_SPACE &&
-		meta->layout.factor_at + meta->layout.degree * 2 <= meta->layout.slot_size;
+	sound = vs_hnsw_layout_is_sound(&meta->layout, VS_HNSW_PAGE_SPACE) &&
+		meta->revmap_span > 0 && meta->m > 0 && meta->ef_construction > 0;
 	for (int space = 0; space < VS_SPACE_COUNT; space++)
 		sound = sound && meta->space[space].extents <= VS_HNSW_MAX_EXTENTS;
 	if (!sound)
@@ -398,6 +397,16 @@ vs_hnsw_cell_at(Page page, uint32 id)
 	return (VsHnswCell *) vs_hnsw_page_data(page) + id % VS_HNSW_CELLS_PER_PAGE;
 }
 
+/*
+ * A list with more cells than this has no end: twice what the copy of the
+ * metapage knows of, for others may add cells meanwhile.
+ */
+Size
+vs_hnsw_max_cells(const VsHnsw *ix)
+{
+	return (Size) ix->meta->space[VS_SPACE_CELL].next_id * 2 + 1000;
+}
+
 /* ------------------------------------------------------------------------
  * Changes
  * ------------------------------------------------------------------------ */
@@ -654,14 +663,30 @@ vs_hnsw_reserve_id(VsHnsw *ix, VsHnswSpace space)
 	}
 }
 
-/* Where the free list goes on behind an item. */
+/* Where the free list goes on behind an item, which must be free. */
 static uint32
 next_free(VsHnswChange *change, VsHnswSpace space, uint32 id)
 {
+	BlockNumber block = block_in_directory(change->ix->meta, space,
+										   id / vs_hnsw_items_per_page(change->ix, space));
+
 	if (space == VS_SPACE_NODE)
-		return vs_hnsw_change_slot(change, id)->next;
-	Assert(space == VS_SPACE_CELL);
-	return vs_hnsw_change_cell(change, id)->next;
+	{
+		VsHnswSlot *slot = vs_hnsw_change_slot(change, id);
+
+		if (slot->state != VS_NODE_FREE)
+			vs_hnsw_damaged(change->ix, block, "A node on the free list is not free.");
+		return slot->next;
+	}
+	else
+	{
+		VsHnswCell *cell = vs_hnsw_change_cell(change, id);
+
+		Assert(space == VS_SPACE_CELL);
+		if (ItemPointerIsValid(&cell->tid))
+			vs_hnsw_damaged(change->ix, block, "A cell on the free list is not free.");
+		return cell->next;
+	}
 }
 
 /*

@@ -46,6 +46,21 @@ vs_hnsw_revmap_span(Relation heap, int dims)
 	return (uint32) Max(1, 0.75 * VS_HNSW_REVMAP_PER_PAGE / per_block);
 }
 
+/* Continuations form a list; a list longer than all of them has no end. */
+static void
+check_progress(VsHnsw *ix, uint32 *steps)
+{
+	CHECK_FOR_INTERRUPTS();
+	if ((*steps)++ > ix->meta->space[VS_SPACE_REVMAP_MORE].pages)
+		vs_hnsw_refresh(ix);
+	if (*steps > ix->meta->space[VS_SPACE_REVMAP_MORE].pages + 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("revmap of index \"%s\" has a list without end",
+						RelationGetRelationName(ix->rel)),
+				 errhint("REINDEX it.")));
+}
+
 /*
  * Find a page with room for one more entry of a heap block, making one if
  * there is none.  Room can be gone again when the change comes, which
@@ -56,6 +71,7 @@ vs_hnsw_revmap_room(VsHnsw *ix, BlockNumber block)
 {
 	VsHnswRevmapPlace place;
 	uint32		home = block / ix->meta->revmap_span;
+	uint32		steps = 0;
 
 	vs_hnsw_reserve(ix, VS_SPACE_REVMAP, home + 1);
 	place.block = (uint16) (block % ix->meta->revmap_span);
@@ -101,6 +117,7 @@ vs_hnsw_revmap_room(VsHnsw *ix, BlockNumber block)
 		}
 		place.space = VS_SPACE_REVMAP_MORE;
 		place.page_no = more;
+		check_progress(ix, &steps);
 	}
 }
 
@@ -141,6 +158,7 @@ vs_hnsw_revmap_walk(VsHnsw *ix, VsHnswRevmapVisit visit, void *arg)
 	{
 		VsHnswSpace space = VS_SPACE_REVMAP;
 		uint32		page_no = home;
+		uint32		steps = 0;
 
 		while (page_no != VS_HNSW_INVALID_ID)
 		{
@@ -164,6 +182,7 @@ vs_hnsw_revmap_walk(VsHnsw *ix, VsHnswRevmapVisit visit, void *arg)
 			}
 			space = VS_SPACE_REVMAP_MORE;
 			page_no = copy->more;
+			check_progress(ix, &steps);
 		}
 	}
 	pfree(copy);
@@ -226,6 +245,7 @@ vs_hnsw_revmap_remove(VsHnsw *ix, const ItemPointerData *dead, Size ndead)
 	{
 		uint32		home = ItemPointerGetBlockNumber(&dead[at]) / ix->meta->revmap_span;
 		Size		end = at;
+		uint32		steps = 0;
 		uint32		more;
 
 		while (end < ndead &&
@@ -236,6 +256,7 @@ vs_hnsw_revmap_remove(VsHnsw *ix, const ItemPointerData *dead, Size ndead)
 		while (more != VS_HNSW_INVALID_ID)
 		{
 			vs_vacuum_delay_point();
+			check_progress(ix, &steps);
 			more = remove_from_page(ix, VS_SPACE_REVMAP_MORE, more, home,
 									dead + at, end - at);
 		}

@@ -297,7 +297,8 @@ collect_tids(HnswScan *state, const VsHnswSlot *slot)
 		Buffer		buffer;
 		VsHnswCell *cell;
 
-		if (page_no >= cells->pages || (uint32) state->ntids > cells->next_id)
+		if (page_no >= cells->pages ||
+			(Size) state->ntids > vs_hnsw_max_cells(ix))
 			return false;
 		buffer = vs_hnsw_read_page(ix, VS_SPACE_CELL, page_no, false);
 		cell = vs_hnsw_cell_at(BufferGetPage(buffer), id);
@@ -308,6 +309,9 @@ collect_tids(HnswScan *state, const VsHnswSlot *slot)
 	return true;
 }
 
+/* Inserts may add cells while we look; so often in a row they do not. */
+#define MAX_TRIES	100
+
 /*
  * Read all heap TIDs of a node that has several.  None if the node was emptied
  * since the walk was there: then its rows are dead to every snapshot.
@@ -315,7 +319,7 @@ collect_tids(HnswScan *state, const VsHnswSlot *slot)
 static void
 read_tids(HnswScan *state, const VsHnswFound *found)
 {
-	bool		again = false;
+	int			tries = 0;
 	bool		whole = false;
 
 	while (!whole)
@@ -328,13 +332,13 @@ read_tids(HnswScan *state, const VsHnswFound *found)
 			whole = collect_tids(state, slot);
 		else
 			whole = true;
-		if (!whole && again)
+		if (!whole && ++tries == MAX_TRIES)
 			vs_hnsw_damaged(state->ix, BufferGetBlockNumber(buffer),
 							"The list of heap rows of a node is broken.");
 		UnlockReleaseBuffer(buffer);
+		CHECK_FOR_INTERRUPTS();
 		if (!whole)
 			vs_hnsw_refresh(state->ix);
-		again = true;
 	}
 }
 

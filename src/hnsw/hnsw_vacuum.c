@@ -185,6 +185,26 @@ peek_cell(VsHnsw *ix, uint32 id)
 }
 
 /*
+ * Find the cell before another in a list, from a given cell on.  The list is
+ * longer than it was, but the cell is in it.
+ */
+static uint32
+cell_before(VsHnsw *ix, uint32 from, uint32 id)
+{
+	uint32		next = peek_cell(ix, from).next;
+
+	while (next != id)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (next == VS_HNSW_INVALID_ID)
+			elog(ERROR, "cell %u left its list", id);
+		from = next;
+		next = peek_cell(ix, from).next;
+	}
+	return from;
+}
+
+/*
  * Take the dead cells out of a node's list.  New cells come in only at its
  * head, so the place reached stays good between the changes.
  */
@@ -195,6 +215,7 @@ drop_cells(Vacuum *vacuum, uint32 id, const DeadRow *rows, Size nrows)
 	Buffer		buffer;
 	uint32		before = VS_HNSW_INVALID_ID;	/* the slot itself */
 	uint32		at = vs_hnsw_read_slot(ix, id, &buffer)->cells;
+	uint32		seen = 0;
 
 	UnlockReleaseBuffer(buffer);
 	while (at != VS_HNSW_INVALID_ID)
@@ -205,6 +226,12 @@ drop_cells(Vacuum *vacuum, uint32 id, const DeadRow *rows, Size nrows)
 		uint32	   *link;
 
 		vs_vacuum_delay_point();
+		if (seen++ > vs_hnsw_max_cells(ix))
+			ereport(ERROR,
+					(errcode(ERRCODE_INDEX_CORRUPTED),
+					 errmsg("list of heap rows of node %u of index \"%s\" has no end",
+							id, RelationGetRelationName(ix->rel)),
+					 errhint("REINDEX it.")));
 		if (!row_is_dead(&cell.tid, rows, nrows))
 		{
 			before = at;
@@ -219,10 +246,10 @@ drop_cells(Vacuum *vacuum, uint32 id, const DeadRow *rows, Size nrows)
 		if (*link != at)
 		{
 			/* a new cell came in before it */
-			before = *link;
+			uint32		newcomer = *link;
+
 			vs_hnsw_change_abort(&change);
-			while (peek_cell(ix, before).next != at)
-				before = peek_cell(ix, before).next;
+			before = cell_before(ix, newcomer, at);
 			continue;
 		}
 		*link = free_cell(&change, at);
