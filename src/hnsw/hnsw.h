@@ -196,6 +196,20 @@ typedef struct VsHnswIdSet
 	uint32		used;
 } VsHnswIdSet;
 
+/*
+ * Candidates by distance.  The nearest are in a small heap, all others lie
+ * unsorted behind it: most are never asked for.
+ */
+typedef struct VsHnswFrontier
+{
+	VsHnswCandidate *near;		/* min-heap; none is farther than limit */
+	int			nnear;
+	float		limit;
+	VsHnswCandidate *far;		/* none is nearer than limit */
+	int			nfar;
+	int			far_room;
+} VsHnswFrontier;
+
 typedef struct VsHnswWalk
 {
 	VsHnsw	   *ix;
@@ -211,21 +225,15 @@ typedef struct VsHnswWalk
 	char	   *rows;			/* their rows, if keep_rows */
 	bool		keep_rows;
 
-	VsHnswCandidate *frontier;	/* min-heap */
-	int			nfrontier;
-	int			frontier_room;
+	VsHnswFrontier frontier;	/* where to go next */
 	VsHnswCandidate *window;	/* max-heap of the ef best; id is an index into
 								 * found */
 	int			nwindow;
 	int			window_room;
-	VsHnswCandidate *beyond;	/* candidates too far to be of use yet */
-	int			nbeyond;
-	int			beyond_room;
 	VsHnswCandidate *losers;	/* visited nodes that the window lost; id as in
 								 * window */
 	int			nlosers;
 	int			loser_room;
-	bool		keep_beyond;
 	int			max_found;		/* visit no more than this */
 
 	float	   *v;				/* scratch: the node's row */
@@ -242,6 +250,7 @@ extern bool vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id);
 extern int	vs_hnsw_walk_descend(VsHnswWalk *walk, int to_level);
 extern void vs_hnsw_walk_widen(VsHnswWalk *walk);
 extern int	vs_hnsw_walk_take_window(VsHnswWalk *walk, VsHnswCandidate *out);
+extern bool vs_hnsw_walk_is_exhausted(const VsHnswWalk *walk);
 extern Size vs_hnsw_walk_memory(const VsHnswWalk *walk);
 
 /* hnsw_graph.c: which neighbors a node keeps */

@@ -10,12 +10,27 @@
 
 #include "hnsw/hnsw.h"
 
-/* By distance, ties by id, so that answers are repeatable. */
+/*
+ * The order of candidates as one number: by distance, ties by id, so that
+ * answers are repeatable.  One comparison mispredicts half as often as two.
+ */
+static inline int64
+vs_candidate_key(const VsHnswCandidate *c)
+{
+	union
+	{
+		float		f;
+		int32		i;
+	}			bits = {c->distance};
+	int32		ordered = bits.i ^ ((bits.i >> 31) & PG_INT32_MAX);
+
+	return ((int64) ordered << 32) | c->id;
+}
+
 static inline bool
 vs_nearer(const VsHnswCandidate *a, const VsHnswCandidate *b)
 {
-	return a->distance < b->distance ||
-		(a->distance == b->distance && a->id < b->id);
+	return vs_candidate_key(a) < vs_candidate_key(b);
 }
 
 static inline void

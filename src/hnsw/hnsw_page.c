@@ -10,6 +10,7 @@
 #include "access/generic_xlog.h"
 #include "access/xloginsert.h"
 #include "miscadmin.h"
+#include "storage/buf_internals.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -271,7 +272,7 @@ typedef struct MemoEntry
 #define MEMO_SIZE		65536
 
 /* How much of a slot is prefetched; the processor goes on by itself. */
-#define PREFETCH_BYTES	1536
+#define PREFETCH_BYTES	768
 
 static MemoEntry *memo;
 
@@ -318,6 +319,7 @@ vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id)
 	entry = memo_entry(ix->rel, block);
 	if (entry->block != block || entry->buffer <= 0)
 		return;
+	__builtin_prefetch(GetBufferDescriptor(entry->buffer - 1));
 	page = (const char *) BufferGetBlock(entry->buffer);
 	__builtin_prefetch(page);
 	slot = page + VS_HNSW_PAGE_DATA_AT +

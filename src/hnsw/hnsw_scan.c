@@ -197,7 +197,6 @@ start_walk(HnswScan *state)
 
 	if (vs_hnsw_walk_descend(walk, 0) < 0)
 		return;
-	walk->keep_beyond = vs_hnsw_iterative_scan != VS_ITERATIVE_OFF;
 	vs_hnsw_walk_set_ef(walk, vs_hnsw_ef_search);
 	vs_hnsw_walk_run(walk);
 }
@@ -240,11 +239,12 @@ next_batch(HnswScan *state)
 			start_walk(state);
 		else if (iterative)
 			continue_walk(state);
-		if (iterative && state->walk->nfrontier == 0)
+		if (iterative && vs_hnsw_walk_is_exhausted(state->walk))
 			sweep(state);
 		batch_from_window(state, strict);
 	} while (state->nbatch == 0 && iterative && state->walk->max_found > 0 &&
-			 (state->walk->nfrontier > 0 || state->walk->nlosers > 0));
+			 (!vs_hnsw_walk_is_exhausted(state->walk) ||
+			  state->walk->nlosers > 0));
 
 	if (state->nbatch == 0 && state->nlate > 0)
 	{

@@ -24,6 +24,9 @@
 #include "hnsw/hnsw.h"
 #include "hnsw/hnsw_heap.h"
 
+/* How many from the top of the frontier are prefetched before each visit. */
+#define PREFETCH_AHEAD	2
+
 /* ------------------------------------------------------------------------
  * A set of ids
  * ------------------------------------------------------------------------ */
@@ -105,6 +108,152 @@ grow_candidates(VsHnswCandidate *array, int *room, int need)
 }
 
 /* ------------------------------------------------------------------------
+ * The frontier
+ * ------------------------------------------------------------------------ */
+
+/* How many candidates come into the heap at a time, and when it is too full. */
+#define NEAR_TAKEN	64
+#define NEAR_ROOM	256
+
+static void
+frontier_init(VsHnswFrontier *frontier)
+{
+	frontier->near = palloc(NEAR_ROOM * sizeof(VsHnswCandidate));
+	frontier->far_room = 1024;
+	frontier->far = palloc(frontier->far_room * sizeof(VsHnswCandidate));
+}
+
+static void
+frontier_clear(VsHnswFrontier *frontier)
+{
+	frontier->nnear = frontier->nfar = 0;
+	frontier->limit = INFINITY;
+}
+
+static inline bool
+frontier_is_empty(const VsHnswFrontier *frontier)
+{
+	return frontier->nnear + frontier->nfar == 0;
+}
+
+static inline void
+swap_candidates(VsHnswCandidate *a, VsHnswCandidate *b)
+{
+	VsHnswCandidate c = *a;
+
+	*a = *b;
+	*b = c;
+}
+
+/* Reorder so that the k nearest of n candidates come first (quickselect). */
+static void
+nearest_first(VsHnswCandidate *c, int n, int k)
+{
+	int			low = 0;
+	int			high = n - 1;
+
+	while (low < high)
+	{
+		VsHnswCandidate pivot = c[low + (high - low) / 2];
+		int			i = low;
+		int			j = high;
+
+		while (i <= j)
+		{
+			while (vs_nearer(&c[i], &pivot))
+				i++;
+			while (vs_nearer(&pivot, &c[j]))
+				j--;
+			if (i <= j)
+				swap_candidates(&c[i++], &c[j--]);
+		}
+		if (k <= j)
+			high = j;
+		else if (k >= i)
+			low = i;
+		else
+			break;
+	}
+}
+
+/* Make room for n more candidates behind the heap. */
+static inline void
+frontier_reserve(VsHnswFrontier *frontier, int n)
+{
+	frontier->far = grow_candidates(frontier->far, &frontier->far_room,
+									frontier->nfar + n);
+}
+
+/* Send all but the nearest from a heap that is full to the others. */
+static void
+frontier_trim(VsHnswFrontier *frontier)
+{
+	int			n = frontier->nnear;
+
+	/* also for the rest of the links whose pushing brought us here */
+	frontier_reserve(frontier, n + UINT8_MAX);
+	nearest_first(frontier->near, n, NEAR_TAKEN);
+	memcpy(frontier->far + frontier->nfar, frontier->near + NEAR_TAKEN,
+		   (n - NEAR_TAKEN) * sizeof(VsHnswCandidate));
+	frontier->nfar += n - NEAR_TAKEN;
+	frontier->nnear = 0;
+	frontier->limit = -INFINITY;
+	for (int i = 0; i < NEAR_TAKEN; i++)
+	{
+		VsHnswCandidate c = frontier->near[i];
+
+		frontier->limit = Max(frontier->limit, c.distance);
+		vs_min_heap_push(frontier->near, &frontier->nnear, c);
+	}
+}
+
+/* Fill the empty heap with the nearest of the others. */
+static void
+frontier_refill(VsHnswFrontier *frontier)
+{
+	int			n = Min(frontier->nfar, NEAR_TAKEN);
+
+	Assert(frontier->nnear == 0);
+	frontier->limit = INFINITY;
+	if (n < frontier->nfar)
+	{
+		nearest_first(frontier->far, frontier->nfar, n);
+		frontier->limit = -INFINITY;
+	}
+	for (int i = 0; i < n; i++)
+	{
+		frontier->limit = Max(frontier->limit, frontier->far[i].distance);
+		vs_min_heap_push(frontier->near, &frontier->nnear, frontier->far[i]);
+	}
+	frontier->nfar -= n;
+	memmove(frontier->far, frontier->far + n,
+			frontier->nfar * sizeof(VsHnswCandidate));
+}
+
+/* Add a candidate; room for it behind the heap must have been made. */
+static inline void
+frontier_push(VsHnswFrontier *frontier, VsHnswCandidate c)
+{
+	if (c.distance >= frontier->limit)
+		frontier->far[frontier->nfar++] = c;
+	else
+	{
+		vs_min_heap_push(frontier->near, &frontier->nnear, c);
+		if (frontier->nnear == NEAR_ROOM)
+			frontier_trim(frontier);
+	}
+}
+
+/* The nearest candidate of a frontier that is not empty. */
+static inline const VsHnswCandidate *
+frontier_top(VsHnswFrontier *frontier)
+{
+	if (frontier->nnear == 0)
+		frontier_refill(frontier);
+	return &frontier->near[0];
+}
+
+/* ------------------------------------------------------------------------
  * The walk
  * ------------------------------------------------------------------------ */
 
@@ -125,12 +274,9 @@ vs_hnsw_walk_new(VsHnsw *ix, const float *q)
 	idset_init(&walk->visited);
 	walk->found_room = 256;
 	walk->found = palloc(walk->found_room * sizeof(VsHnswFound));
-	walk->frontier_room = 1024;
-	walk->frontier = palloc(walk->frontier_room * sizeof(VsHnswCandidate));
+	frontier_init(&walk->frontier);
 	walk->window_room = 64;
 	walk->window = palloc(walk->window_room * sizeof(VsHnswCandidate));
-	walk->beyond_room = 1024;
-	walk->beyond = palloc(walk->beyond_room * sizeof(VsHnswCandidate));
 	walk->loser_room = 64;
 	walk->losers = palloc(walk->loser_room * sizeof(VsHnswCandidate));
 	walk->v = palloc(layout->dims * sizeof(float));
@@ -152,8 +298,8 @@ void
 vs_hnsw_walk_reset(VsHnswWalk *walk, int level, int ef)
 {
 	walk->level = level;
-	walk->nfound = walk->nfrontier = walk->nwindow = 0;
-	walk->nbeyond = walk->nlosers = 0;
+	walk->nfound = walk->nwindow = walk->nlosers = 0;
+	frontier_clear(&walk->frontier);
 	vs_hnsw_walk_set_ef(walk, ef);
 	idset_clear(&walk->visited);
 }
@@ -164,16 +310,8 @@ vs_hnsw_walk_seed(VsHnswWalk *walk, uint32 id, float distance)
 {
 	VsHnswCandidate c = {distance, id};
 
-	walk->frontier = grow_candidates(walk->frontier, &walk->frontier_room,
-									 walk->nfrontier + 1);
-	vs_min_heap_push(walk->frontier, &walk->nfrontier, c);
-}
-
-/* Distance beyond which nothing enters the window. */
-static inline float
-window_limit(const VsHnswWalk *walk)
-{
-	return walk->nwindow < walk->ef ? INFINITY : walk->window[0].distance;
+	frontier_reserve(&walk->frontier, 1);
+	frontier_push(&walk->frontier, c);
 }
 
 /*
@@ -257,27 +395,18 @@ add_found(VsHnswWalk *walk, uint32 id, const VsHnswSlot *slot, float d,
 	found->tid = slot->tid;
 }
 
-/* Let priced links into the frontier, or put them aside. */
+/* Let priced links into the frontier. */
 static void
 add_candidates(VsHnswWalk *walk, const uint32 *ids, const float *price, int n)
 {
-	float		limit = window_limit(walk);
-
-	walk->frontier = grow_candidates(walk->frontier, &walk->frontier_room,
-									 walk->nfrontier + n);
-	if (walk->keep_beyond)
-		walk->beyond = grow_candidates(walk->beyond, &walk->beyond_room,
-									   walk->nbeyond + n);
+	frontier_reserve(&walk->frontier, n);
 	for (int i = 0; i < n; i++)
 	{
 		VsHnswCandidate c = {price[i], ids[i]};
 
 		if (unlikely(isnan(c.distance)))
 			c.distance = INFINITY;
-		if (c.distance < limit || walk->nwindow < walk->ef)
-			vs_min_heap_push(walk->frontier, &walk->nfrontier, c);
-		else if (walk->keep_beyond)
-			walk->beyond[walk->nbeyond++] = c;
+		frontier_push(&walk->frontier, c);
 	}
 }
 
@@ -297,12 +426,9 @@ add_to_window(VsHnswWalk *walk, VsHnswCandidate c)
 		loser = walk->window[0];
 		vs_max_heap_replace(walk->window, walk->nwindow, c);
 	}
-	if (walk->keep_beyond)
-	{
-		walk->losers = grow_candidates(walk->losers, &walk->loser_room,
-									   walk->nlosers + 1);
-		walk->losers[walk->nlosers++] = loser;
-	}
+	walk->losers = grow_candidates(walk->losers, &walk->loser_room,
+								   walk->nlosers + 1);
+	walk->losers[walk->nlosers++] = loser;
 }
 
 /*
@@ -374,40 +500,36 @@ vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id)
 void
 vs_hnsw_walk_run(VsHnswWalk *walk)
 {
-	while (walk->nfrontier > 0 && walk->nfound < walk->max_found)
+	VsHnswFrontier *frontier = &walk->frontier;
+
+	while (!frontier_is_empty(frontier) && walk->nfound < walk->max_found)
 	{
-		VsHnswCandidate next;
+		uint32		id;
 
 		if (walk->nwindow >= walk->ef &&
-			walk->frontier[0].distance > walk->window[0].distance)
+			frontier_top(frontier)->distance > walk->window[0].distance)
 			break;
 		CHECK_FOR_INTERRUPTS();
-		next = vs_min_heap_pop(walk->frontier, &walk->nfrontier);
+		id = frontier_top(frontier)->id;
+		vs_min_heap_pop(frontier->near, &frontier->nnear);
 
 		/* What is likely to come after it can be on its way meanwhile. */
-		if (walk->nfrontier > 0)
-			vs_hnsw_prefetch_slot(walk->ix, walk->frontier[0].id);
-		vs_hnsw_walk_visit(walk, next.id);
+		for (int i = 0; i < Min(frontier->nnear, PREFETCH_AHEAD); i++)
+			vs_hnsw_prefetch_slot(walk->ix, frontier->near[i].id);
+		vs_hnsw_walk_visit(walk, id);
 	}
 }
 
-/*
- * After the window was taken out: let those in that it had no place for, and
- * give the frontier back what was put aside.
- */
+/* After the window was taken out: let those in that it had no place for. */
 void
 vs_hnsw_walk_widen(VsHnswWalk *walk)
 {
 	int			nlosers = walk->nlosers;
-	int			nbeyond = walk->nbeyond;
 
 	Assert(walk->nwindow == 0);
 	walk->nlosers = 0;
 	for (int i = 0; i < nlosers; i++)
 		add_to_window(walk, walk->losers[i]);
-	walk->nbeyond = 0;
-	for (int i = 0; i < nbeyond; i++)
-		vs_hnsw_walk_seed(walk, walk->beyond[i].id, walk->beyond[i].distance);
 }
 
 /* Take the window out, nearest first; returns how many. */
@@ -492,6 +614,13 @@ vs_hnsw_walk_descend(VsHnswWalk *walk, int to_level)
 	return top;
 }
 
+/* Has the walk nowhere left to go? */
+bool
+vs_hnsw_walk_is_exhausted(const VsHnswWalk *walk)
+{
+	return frontier_is_empty(&walk->frontier);
+}
+
 /* Bytes the walk holds. */
 Size
 vs_hnsw_walk_memory(const VsHnswWalk *walk)
@@ -500,6 +629,6 @@ vs_hnsw_walk_memory(const VsHnswWalk *walk)
 
 	return (Size) walk->visited.size * sizeof(uint32) +
 		(Size) walk->found_room * (sizeof(VsHnswFound) + row) +
-		((Size) walk->frontier_room + walk->window_room + walk->beyond_room +
+		((Size) NEAR_ROOM + walk->frontier.far_room + walk->window_room +
 		 walk->loser_room) * sizeof(VsHnswCandidate);
 }
