@@ -12,7 +12,9 @@ PG_MODULE_MAGIC;
 
 void		_PG_init(void);
 
-static void (*const module_init[]) (void) = {
+typedef void (*VsModuleInit) (void);
+
+static const VsModuleInit module_init[] = {
 	vs_simd_init,
 	vs_hnsw_init,
 };

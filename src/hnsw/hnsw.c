@@ -128,6 +128,7 @@ hnsw_options(Datum reloptions, bool validate)
 		{.optname = "ef_construction",.opttype = RELOPT_TYPE_INT,
 		.offset = offsetof(VsHnswOptions, ef_construction)},
 	};
+
 	return (bytea *) build_reloptions(reloptions, validate, options_kind,
 									  sizeof(VsHnswOptions), table,
 									  lengthof(table));

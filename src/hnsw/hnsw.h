@@ -204,6 +204,9 @@ typedef struct VsHnswFrontier
 {
 	VsHnswCandidate *near;		/* min-heap; none is farther than limit */
 	int			nnear;
+	int			near_room;
+	int			taken;			/* how many come into the heap at a time */
+	int			full;			/* how many make it too full */
 	float		limit;
 	VsHnswCandidate *far;		/* none is nearer than limit */
 	int			nfar;
@@ -213,7 +216,7 @@ typedef struct VsHnswFrontier
 typedef struct VsHnswWalk
 {
 	VsHnsw	   *ix;
-	MemoryContext context;		/* of everything below */
+	MemoryContext context;		/* of the arrays; see vs_hnsw_walk_new */
 	const float *q;				/* where the walk leads to */
 	int			level;
 	int			ef;				/* width of the window */
@@ -223,15 +226,16 @@ typedef struct VsHnswWalk
 	int			nfound;
 	int			found_room;
 	char	   *rows;			/* their rows, if keep_rows */
+	Size		rows_size;
 	bool		keep_rows;
 
 	VsHnswFrontier frontier;	/* where to go next */
-	VsHnswCandidate *window;	/* max-heap of the ef best; id is an index into
-								 * found */
+	VsHnswCandidate *window;	/* max-heap of the ef best; id is an index
+								 * into found */
 	int			nwindow;
 	int			window_room;
-	VsHnswCandidate *losers;	/* visited nodes that the window lost; id as in
-								 * window */
+	VsHnswCandidate *losers;	/* visited nodes that the window lost; id as
+								 * in window */
 	int			nlosers;
 	int			loser_room;
 	int			max_found;		/* visit no more than this */

@@ -58,7 +58,7 @@ join_node(Insertion *ins, uint32 id)
 	for (;;)
 	{
 		VsHnswRevmapPlace place =
-			vs_hnsw_revmap_room(ix, ItemPointerGetBlockNumber(ins->tid));
+		vs_hnsw_revmap_room(ix, ItemPointerGetBlockNumber(ins->tid));
 		VsHnswChange change;
 		uint32		cell_id;
 		VsHnswCell *cell;
@@ -211,7 +211,7 @@ write_node(Insertion *ins)
 	for (;;)
 	{
 		VsHnswRevmapPlace place =
-			vs_hnsw_revmap_room(ix, ItemPointerGetBlockNumber(ins->tid));
+		vs_hnsw_revmap_room(ix, ItemPointerGetBlockNumber(ins->tid));
 		VsHnswChange change;
 		VsHnswSlot *slot;
 		uint32		id;

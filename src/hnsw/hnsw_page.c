@@ -240,19 +240,26 @@ block_in_directory(const VsHnswMeta *meta, VsHnswSpace space, uint32 page_no)
 	return extent[low].start + (page_no - extent[low].first);
 }
 
-/* The same, for any page; refreshes the copy of the metapage if it is short. */
+/* Report a page number that the directory does not have. */
+static void
+check_page_no(VsHnsw *ix, VsHnswSpace space, uint32 page_no)
+{
+	if (page_no >= ix->meta->space[space].pages)
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" refers to page %u of space %d, which does not exist",
+						RelationGetRelationName(ix->rel), page_no, space),
+				 errhint("REINDEX it.")));
+}
+
+/* Block of any page; refreshes the copy of the metapage if it is short. */
 static BlockNumber
 block_of(VsHnsw *ix, VsHnswSpace space, uint32 page_no)
 {
 	if (page_no >= ix->meta->space[space].pages)
 	{
 		vs_hnsw_refresh(ix);
-		if (page_no >= ix->meta->space[space].pages)
-			ereport(ERROR,
-					(errcode(ERRCODE_INDEX_CORRUPTED),
-					 errmsg("index \"%s\" refers to page %u of space %d, which does not exist",
-							RelationGetRelationName(ix->rel), page_no, space),
-					 errhint("REINDEX it.")));
+		check_page_no(ix, space, page_no);
 	}
 	return block_in_directory(ix->meta, space, page_no);
 }
@@ -368,7 +375,7 @@ vs_hnsw_slot_at(VsHnsw *ix, Page page, uint32 id)
 {
 	const VsHnswLayout *layout = ix->layout;
 	VsHnswSlot *slot = (VsHnswSlot *)
-		(vs_hnsw_page_data(page) + (id % layout->per_page) * layout->slot_size);
+	(vs_hnsw_page_data(page) + (id % layout->per_page) * layout->slot_size);
 
 	if (unlikely(slot->state > VS_NODE_DEAD ||
 				 slot->level > layout->max_level))
@@ -432,6 +439,11 @@ change_block(VsHnswChange *change, uint16 space, uint32 page_no,
 
 	if (n == MAX_GENERIC_XLOG_PAGES)
 		elog(ERROR, "too many pages in one hnsw change");
+
+	/* A broken directory would let us wait for our own lock. */
+	for (int i = 0; i < n; i++)
+		if (BufferGetBlockNumber(change->buffer[i]) == block)
+			vs_hnsw_damaged(change->ix, block, "The block is in two places of the directory.");
 	buffer = ReadBuffer(change->ix->rel, block);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	is_new = PageIsNew(BufferGetPage(buffer));
@@ -487,7 +499,10 @@ vs_hnsw_change_page(VsHnswChange *change, VsHnswSpace space, uint32 page_no)
 
 	/* With the metapage locked by us, its copy must not be read again. */
 	if (meta != NULL && page_no >= change->ix->meta->space[space].pages)
+	{
 		copy_meta(change->ix->meta, (VsHnswMeta *) vs_hnsw_page_data(meta));
+		check_page_no(change->ix, space, page_no);
+	}
 	return change_block(change, space, page_no,
 						block_of(change->ix, space, page_no));
 }

@@ -127,8 +127,8 @@ typedef struct VsHnswSlot
 	uint32		next;			/* next in the free or dead list */
 	uint32		cells;			/* first cell of further TIDs, or invalid */
 	float4		scale;			/* of the self row */
-	float4		err;			/* bound on |vector - self row| in the metric's
-								 * norm, for every row of the node */
+	float4		err;			/* bound on |vector - self row| in the
+								 * metric's norm, for every row of the node */
 	ItemPointerData tid;		/* heap row; valid if and only if live */
 	uint16		unused;
 } VsHnswSlot;

@@ -46,10 +46,10 @@ typedef struct HnswScan
 	double		query_norm;
 	bool		no_order;		/* NULL or unplaceable query: all rows tie */
 
-	HnswScanItem   *batch;			/* ascending by bound */
+	HnswScanItem *batch;		/* ascending by bound */
 	int			nbatch;
 	int			at;
-	HnswScanItem   *late;			/* held back in strict order */
+	HnswScanItem *late;			/* held back in strict order */
 	int			nlate;
 	int			late_room;
 	bool		draining_late;
@@ -144,7 +144,7 @@ batch_from_window(HnswScan *state, bool strict)
 	state->nbatch = state->at = 0;
 	for (int i = 0; i < n; i++)
 	{
-		HnswScanItem	item;
+		HnswScanItem item;
 
 		item.index = (int) taken[i].id;
 		item.bound = lower_bound(state, &walk->found[item.index]);
@@ -248,7 +248,7 @@ next_batch(HnswScan *state)
 
 	if (state->nbatch == 0 && state->nlate > 0)
 	{
-		HnswScanItem   *empty = state->batch;
+		HnswScanItem *empty = state->batch;
 
 		state->batch = state->late;
 		state->nbatch = state->nlate;
@@ -381,7 +381,7 @@ IndexScanDesc
 vs_hnsw_beginscan(Relation index, int nkeys, int norderbys)
 {
 	IndexScanDesc scan = RelationGetIndexScan(index, nkeys, norderbys);
-	HnswScan  *state = palloc0(sizeof(HnswScan));
+	HnswScan   *state = palloc0(sizeof(HnswScan));
 
 	state->ix = vs_hnsw_open(index);
 	state->query = vs_hnsw_value_new(state->ix);
@@ -403,7 +403,7 @@ void
 vs_hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
 			   int norderbys)
 {
-	HnswScan  *state = (HnswScan *) scan->opaque;
+	HnswScan   *state = (HnswScan *) scan->opaque;
 
 	MemoryContextReset(state->context);
 	state->walk = NULL;
@@ -450,10 +450,26 @@ load_query(HnswScan *state, ScanKey key)
 	MemoryContextSwitchTo(old);
 }
 
+/*
+ * Stop at what cannot be a heap row.  The table must not see it: to read its
+ * last possible block means to extend it.
+ */
+static void
+check_row(IndexScanDesc scan, const ItemPointerData *tid)
+{
+	if (!ItemPointerIsValid(tid) ||
+		ItemPointerGetBlockNumberNoCheck(tid) == InvalidBlockNumber)
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" refers to an impossible heap row",
+						RelationGetRelationName(scan->indexRelation)),
+				 errhint("REINDEX it.")));
+}
+
 bool
 vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 {
-	HnswScan  *state = (HnswScan *) scan->opaque;
+	HnswScan   *state = (HnswScan *) scan->opaque;
 	IndexOrderByDistance distance;
 	Oid			type = FLOAT8OID;
 
@@ -469,6 +485,7 @@ vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 	}
 	if (!next_row(state, &scan->xs_heaptid, &distance.value))
 		return false;
+	check_row(scan, &scan->xs_heaptid);
 
 	distance.isnull = state->no_order;
 	index_store_float8_orderby_distances(scan, &type, &distance,
@@ -480,7 +497,7 @@ vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 void
 vs_hnsw_endscan(IndexScanDesc scan)
 {
-	HnswScan  *state = (HnswScan *) scan->opaque;
+	HnswScan   *state = (HnswScan *) scan->opaque;
 
 	MemoryContextDelete(state->context);
 	pfree(state);

@@ -48,7 +48,7 @@ typedef struct Vacuum
 	uint32		ndead;
 	uint8	   *is_dead;		/* the same as bits */
 	uint32		nodes;			/* ids that the bits cover */
-	MemoryContext node_context;	/* reset for each node repaired */
+	MemoryContext node_context; /* reset for each node repaired */
 } Vacuum;
 
 /* ------------------------------------------------------------------------

@@ -33,6 +33,9 @@
 
 #define IDSET_MIN_SIZE	1024
 
+/* A larger one is not worth clearing for the next walk. */
+#define IDSET_MAX_KEPT	16384
+
 static inline uint32
 idset_hash(uint32 id)
 {
@@ -47,10 +50,10 @@ idset_clear(VsHnswIdSet *set)
 }
 
 static void
-idset_init(VsHnswIdSet *set)
+idset_init(VsHnswIdSet *set, MemoryContext context)
 {
 	set->size = IDSET_MIN_SIZE;
-	set->ids = palloc(set->size * sizeof(uint32));
+	set->ids = MemoryContextAlloc(context, set->size * sizeof(uint32));
 	idset_clear(set);
 }
 
@@ -111,16 +114,33 @@ grow_candidates(VsHnswCandidate *array, int *room, int need)
  * The frontier
  * ------------------------------------------------------------------------ */
 
-/* How many candidates come into the heap at a time, and when it is too full. */
-#define NEAR_TAKEN	64
-#define NEAR_ROOM	256
+/*
+ * How many candidates come into the heap at a time: enough for a window of ef,
+ * so that the others are sorted through only when a scan goes on; and how full
+ * it may get, so that the work of cutting it back is spread over many pushes.
+ */
+#define NEAR_TAKEN(ef)	(2 * (ef) + 32)
+#define NEAR_FULL(ef)	(3 * NEAR_TAKEN(ef))
 
 static void
-frontier_init(VsHnswFrontier *frontier)
+frontier_init(VsHnswFrontier *frontier, MemoryContext context)
 {
-	frontier->near = palloc(NEAR_ROOM * sizeof(VsHnswCandidate));
+	frontier->near_room = NEAR_FULL(VS_HNSW_UPPER_EF);
+	frontier->near = MemoryContextAlloc(context, frontier->near_room *
+										sizeof(VsHnswCandidate));
 	frontier->far_room = 1024;
-	frontier->far = palloc(frontier->far_room * sizeof(VsHnswCandidate));
+	frontier->far = MemoryContextAlloc(context, frontier->far_room *
+									   sizeof(VsHnswCandidate));
+}
+
+/* Fit the heap to a width of the window. */
+static void
+frontier_set_ef(VsHnswFrontier *frontier, int ef)
+{
+	frontier->near = grow_candidates(frontier->near, &frontier->near_room,
+									 NEAR_FULL(ef));
+	frontier->taken = NEAR_TAKEN(ef);
+	frontier->full = NEAR_FULL(ef);
 }
 
 static void
@@ -145,34 +165,51 @@ swap_candidates(VsHnswCandidate *a, VsHnswCandidate *b)
 	*b = c;
 }
 
-/* Reorder so that the k nearest of n candidates come first (quickselect). */
+/* The middle one of three keys. */
+static inline int64
+middle_key(int64 a, int64 b, int64 c)
+{
+	return Max(Min(a, b), Min(Max(a, b), c));
+}
+
+/*
+ * Reorder so that the k nearest of n candidates come first (quickselect).  The
+ * partition moves every candidate without asking, so that no branch depends on
+ * the data: half of such branches would be mispredicted.
+ */
 static void
 nearest_first(VsHnswCandidate *c, int n, int k)
 {
-	int			low = 0;
-	int			high = n - 1;
-
-	while (low < high)
+	while (n > 1 && k > 0 && k < n)
 	{
-		VsHnswCandidate pivot = c[low + (high - low) / 2];
-		int			i = low;
-		int			j = high;
+		int64		pivot = middle_key(vs_candidate_key(&c[0]),
+									   vs_candidate_key(&c[n / 2]),
+									   vs_candidate_key(&c[n - 1]));
+		int			nearer = 0;
+		int			equal;
 
-		while (i <= j)
+		for (int i = 0; i < n; i++)
 		{
-			while (vs_nearer(&c[i], &pivot))
-				i++;
-			while (vs_nearer(&pivot, &c[j]))
-				j--;
-			if (i <= j)
-				swap_candidates(&c[i++], &c[j--]);
+			bool		before = vs_candidate_key(&c[i]) < pivot;
+
+			swap_candidates(&c[i], &c[nearer]);
+			nearer += before;
 		}
-		if (k <= j)
-			high = j;
-		else if (k >= i)
-			low = i;
+		equal = nearer;
+		for (int i = nearer; i < n; i++)
+			if (vs_candidate_key(&c[i]) == pivot)
+				swap_candidates(&c[i], &c[equal++]);
+
+		if (k < nearer)
+			n = nearer;
+		else if (k <= equal)
+			return;
 		else
-			break;
+		{
+			c += equal;
+			n -= equal;
+			k -= equal;
+		}
 	}
 }
 
@@ -184,50 +221,52 @@ frontier_reserve(VsHnswFrontier *frontier, int n)
 									frontier->nfar + n);
 }
 
-/* Send all but the nearest from a heap that is full to the others. */
+/* Make a heap of n candidates, which may be in its place already. */
 static void
-frontier_trim(VsHnswFrontier *frontier)
+fill_heap(VsHnswFrontier *frontier, const VsHnswCandidate *from, int n)
 {
-	int			n = frontier->nnear;
-
-	/* also for the rest of the links whose pushing brought us here */
-	frontier_reserve(frontier, n + UINT8_MAX);
-	nearest_first(frontier->near, n, NEAR_TAKEN);
-	memcpy(frontier->far + frontier->nfar, frontier->near + NEAR_TAKEN,
-		   (n - NEAR_TAKEN) * sizeof(VsHnswCandidate));
-	frontier->nfar += n - NEAR_TAKEN;
 	frontier->nnear = 0;
 	frontier->limit = -INFINITY;
-	for (int i = 0; i < NEAR_TAKEN; i++)
+	for (int i = 0; i < n; i++)
 	{
-		VsHnswCandidate c = frontier->near[i];
+		VsHnswCandidate c = from[i];
 
 		frontier->limit = Max(frontier->limit, c.distance);
 		vs_min_heap_push(frontier->near, &frontier->nnear, c);
 	}
 }
 
+/* Send all but the nearest from a heap that is full to the others. */
+static void
+frontier_trim(VsHnswFrontier *frontier)
+{
+	int			n = frontier->nnear;
+	int			taken = frontier->taken;
+
+	/* also for the rest of the links whose pushing brought us here */
+	frontier_reserve(frontier, n + UINT8_MAX);
+	nearest_first(frontier->near, n, taken);
+	memcpy(frontier->far + frontier->nfar, frontier->near + taken,
+		   (n - taken) * sizeof(VsHnswCandidate));
+	frontier->nfar += n - taken;
+	fill_heap(frontier, frontier->near, taken);
+}
+
 /* Fill the empty heap with the nearest of the others. */
 static void
 frontier_refill(VsHnswFrontier *frontier)
 {
-	int			n = Min(frontier->nfar, NEAR_TAKEN);
+	int			n = Min(frontier->nfar, frontier->taken);
 
 	Assert(frontier->nnear == 0);
-	frontier->limit = INFINITY;
 	if (n < frontier->nfar)
-	{
 		nearest_first(frontier->far, frontier->nfar, n);
-		frontier->limit = -INFINITY;
-	}
-	for (int i = 0; i < n; i++)
-	{
-		frontier->limit = Max(frontier->limit, frontier->far[i].distance);
-		vs_min_heap_push(frontier->near, &frontier->nnear, frontier->far[i]);
-	}
+	fill_heap(frontier, frontier->far, n);
 	frontier->nfar -= n;
 	memmove(frontier->far, frontier->far + n,
 			frontier->nfar * sizeof(VsHnswCandidate));
+	if (frontier->nfar == 0)
+		frontier->limit = INFINITY;
 }
 
 /* Add a candidate; room for it behind the heap must have been made. */
@@ -239,7 +278,7 @@ frontier_push(VsHnswFrontier *frontier, VsHnswCandidate c)
 	else
 	{
 		vs_min_heap_push(frontier->near, &frontier->nnear, c);
-		if (frontier->nnear == NEAR_ROOM)
+		if (frontier->nnear >= frontier->full)
 			frontier_trim(frontier);
 	}
 }
@@ -258,30 +297,75 @@ frontier_top(VsHnswFrontier *frontier)
  * ------------------------------------------------------------------------ */
 
 /*
- * A walk towards q, which must stay.  Memory is taken from the current
- * context.  Call vs_hnsw_walk_reset before use.
+ * The last walk that ended, kept for the next: its arrays have the right size,
+ * and memory that is new to the process costs a page fault each 4 kB, which
+ * can take longer than the walk.
+ */
+static VsHnswWalk *spare_walk;
+
+#define MAX_SPARE_MEMORY	(4 * 1024 * 1024)
+
+static VsHnswWalk *
+create_walk(void)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "hnsw walk",
+												  ALLOCSET_DEFAULT_SIZES);
+	VsHnswWalk *walk = MemoryContextAllocZero(context, sizeof(VsHnswWalk));
+
+	walk->context = context;
+	idset_init(&walk->visited, context);
+	frontier_init(&walk->frontier, context);
+	walk->found_room = 256;
+	walk->found = MemoryContextAlloc(context,
+									 walk->found_room * sizeof(VsHnswFound));
+	walk->window_room = 64;
+	walk->window = MemoryContextAlloc(context, walk->window_room *
+									  sizeof(VsHnswCandidate));
+	walk->loser_room = 64;
+	walk->losers = MemoryContextAlloc(context, walk->loser_room *
+									  sizeof(VsHnswCandidate));
+	return walk;
+}
+
+/* Keep a walk that ended, or free it: callback of its user's context. */
+static void
+release_walk(void *arg)
+{
+	VsHnswWalk *walk = (VsHnswWalk *) arg;
+
+	if (spare_walk == NULL &&
+		MemoryContextMemAllocated(walk->context, false) <= MAX_SPARE_MEMORY)
+		spare_walk = walk;
+	else
+		MemoryContextDelete(walk->context);
+}
+
+/*
+ * A walk towards q, which must stay.  It ends with the current memory context.
+ * Call vs_hnsw_walk_reset or vs_hnsw_walk_descend before use.
  */
 VsHnswWalk *
 vs_hnsw_walk_new(VsHnsw *ix, const float *q)
 {
-	VsHnswWalk *walk = palloc0(sizeof(VsHnswWalk));
 	const VsHnswLayout *layout = ix->layout;
+	MemoryContextCallback *callback = palloc(sizeof(MemoryContextCallback));
+	float	   *v = palloc(layout->dims * sizeof(float));
+	float	   *p = palloc(layout->dims * sizeof(float));
+	int8_t	   *planes = palloc(VS_PLANES_LEN(layout->code_dims, layout->bits));
+	VsHnswWalk *walk = spare_walk != NULL ? spare_walk : create_walk();
+
+	spare_walk = NULL;
+	callback->func = release_walk;
+	callback->arg = walk;
+	MemoryContextRegisterResetCallback(CurrentMemoryContext, callback);
 
 	walk->ix = ix;
-	walk->context = CurrentMemoryContext;
 	walk->q = q;
+	walk->v = v;
+	walk->p = p;
+	walk->planes = planes;
 	walk->max_found = INT_MAX;
-	idset_init(&walk->visited);
-	walk->found_room = 256;
-	walk->found = palloc(walk->found_room * sizeof(VsHnswFound));
-	frontier_init(&walk->frontier);
-	walk->window_room = 64;
-	walk->window = palloc(walk->window_room * sizeof(VsHnswCandidate));
-	walk->loser_room = 64;
-	walk->losers = palloc(walk->loser_room * sizeof(VsHnswCandidate));
-	walk->v = palloc(layout->dims * sizeof(float));
-	walk->p = palloc(layout->dims * sizeof(float));
-	walk->planes = palloc(VS_PLANES_LEN(layout->code_dims, layout->bits));
+	walk->keep_rows = false;
 	return walk;
 }
 
@@ -291,6 +375,7 @@ vs_hnsw_walk_set_ef(VsHnswWalk *walk, int ef)
 {
 	walk->ef = ef;
 	walk->window = grow_candidates(walk->window, &walk->window_room, ef + 1);
+	frontier_set_ef(&walk->frontier, ef);
 }
 
 /* Forget what was found and start afresh on a level. */
@@ -301,6 +386,11 @@ vs_hnsw_walk_reset(VsHnswWalk *walk, int level, int ef)
 	walk->nfound = walk->nwindow = walk->nlosers = 0;
 	frontier_clear(&walk->frontier);
 	vs_hnsw_walk_set_ef(walk, ef);
+	if (walk->visited.size > IDSET_MAX_KEPT)
+	{
+		pfree(walk->visited.ids);
+		idset_init(&walk->visited, walk->context);
+	}
 	idset_clear(&walk->visited);
 }
 
@@ -358,6 +448,19 @@ price_links(VsHnswWalk *walk, const VsHnswSlot *slot, int start, int n,
 			vs_bfloat_to_float(factor[i]) * scale * (2.0f * dots[i] - level_sum);
 }
 
+/* Make room for the rows of visited nodes. */
+static void
+reserve_rows(VsHnswWalk *walk, Size size)
+{
+	if (walk->rows == NULL)
+		walk->rows = MemoryContextAllocHuge(walk->context, size);
+	else if (walk->rows_size < size)
+		walk->rows = repalloc_huge(walk->rows, size);
+	else
+		return;
+	walk->rows_size = size;
+}
+
 /* Note a visited node. */
 static void
 add_found(VsHnswWalk *walk, uint32 id, const VsHnswSlot *slot, float d,
@@ -371,15 +474,10 @@ add_found(VsHnswWalk *walk, uint32 id, const VsHnswSlot *slot, float d,
 		walk->found_room *= 2;
 		walk->found = repalloc_huge(walk->found, (Size) walk->found_room *
 									sizeof(VsHnswFound));
-		if (walk->rows != NULL)
-			walk->rows = repalloc_huge(walk->rows,
-									   (Size) walk->found_room * row_size);
 	}
 	if (walk->keep_rows)
 	{
-		if (walk->rows == NULL)
-			walk->rows = MemoryContextAllocHuge(walk->context,
-												(Size) walk->found_room * row_size);
+		reserve_rows(walk, (Size) walk->found_room * row_size);
 		memcpy(walk->rows + (Size) walk->nfound * row_size,
 			   vs_slot_row(walk->ix->layout, slot), row_size);
 	}
@@ -621,14 +719,12 @@ vs_hnsw_walk_is_exhausted(const VsHnswWalk *walk)
 	return frontier_is_empty(&walk->frontier);
 }
 
-/* Bytes the walk holds. */
+/* Bytes that the walk uses. */
 Size
 vs_hnsw_walk_memory(const VsHnswWalk *walk)
 {
-	Size		row = walk->rows != NULL ? walk->ix->layout->row_size : 0;
-
 	return (Size) walk->visited.size * sizeof(uint32) +
-		(Size) walk->found_room * (sizeof(VsHnswFound) + row) +
-		((Size) NEAR_ROOM + walk->frontier.far_room + walk->window_room +
-		 walk->loser_room) * sizeof(VsHnswCandidate);
+		(Size) walk->nfound * sizeof(VsHnswFound) +
+		((Size) walk->frontier.near_room + walk->frontier.nfar + walk->ef + walk->nlosers) *
+		sizeof(VsHnswCandidate);
 }

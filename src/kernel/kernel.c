@@ -43,8 +43,7 @@ const VsKernels *vs_kernels = &vs_kernel_scalar;
 static void
 detect_x86(bool *avx2, bool *avx512)
 {
-	const unsigned leaf1_avx2 = 1u << 12 | 1u << 28 | 1u << 29; /* FMA, AVX,
-																 * F16C */
+	const unsigned leaf1_avx2 = 1u << 12 | 1u << 28 | 1u << 29; /* FMA, AVX, F16C */
 	const unsigned leaf1_xgetbv = 1u << 27;
 	const unsigned leaf7_avx2 = 1u << 5;
 	const unsigned leaf7_avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;	/* F, DQ, BW, VL */
@@ -62,7 +61,7 @@ detect_x86(bool *avx2, bool *avx512)
 	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) ||
 		!has_all(ecx, leaf1_avx2 | leaf1_xgetbv))
 		return;
-	__asm__("xgetbv" : "=a"(xcr0), "=d"(xcr0_high) : "c"(0));
+__asm__("xgetbv":"=a"(xcr0), "=d"(xcr0_high):"c"(0));
 	(void) xcr0_high;
 	if (!has_all(xcr0, xcr0_avx) ||
 		!__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx))

@@ -100,16 +100,17 @@ typedef struct VsKernels
 	void		(*fht) (int n, float *x);
 
 	/*
-	 * dst[i] = round(src[i] * inv_scale) to nearest even, limited to -127..127,
-	 * laid out in planes for b bits; gaps between planes become zero.
-	 * Returns the sum of all dst.  dst has VS_PLANES_LEN(n, b) elements.
+	 * dst[i] = round(src[i] * inv_scale) to nearest even, limited to
+	 * -127..127, laid out in planes for b bits; gaps between planes become
+	 * zero. Returns the sum of all dst.  dst has VS_PLANES_LEN(n, b)
+	 * elements.
 	 */
 	int32_t		(*quantize_planes) (int n, int b, const float *src, float inv_scale, int8_t *dst);
 
 	/*
-	 * out[l] = sum over dimensions of cell * q for each of nlinks codes.
-	 * q as made by quantize_planes for the same b.  (The level's sum is
-	 * 2 * out[l] - (2^b - 1) * sum of q.)
+	 * out[l] = sum over dimensions of cell * q for each of nlinks codes. q as
+	 * made by quantize_planes for the same b.  (The level's sum is 2 * out[l]
+	 * - (2^b - 1) * sum of q.)
 	 */
 	void		(*code_dot[VS_BITS_COUNT]) (int n, int nlinks, const uint8_t *codes, const int8_t *q, int32_t *out);
 

@@ -627,7 +627,7 @@ code_dot(int b, int n, int nlinks, const uint8_t *codes, const int8_t *q,
 		{
 			const int	left = stride - j;
 			const int	end = left <= 32 * BLOCKS_IN_16_BITS(b) ? stride :
-				j + 32 * BLOCKS_IN_16_BITS(b);
+			j + 32 * BLOCKS_IN_16_BITS(b);
 			__m256i		w0 = multiply_block(b, c0 + j, q + j, span);
 			__m256i		w1 = multiply_block(b, c1 + j, q + j, span);
 			__m256i		w2 = multiply_block(b, c2 + j, q + j, span);
@@ -670,8 +670,8 @@ code_l1(int b, int n, int nlinks, const uint8_t *codes, const float *p,
 	const __m256i cell = _mm256_and_si256(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
 										  _mm256_set1_epi32(top));
 	const __m256 level =
-		_mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_slli_epi32(cell, 1),
-											_mm256_set1_epi32(top)));
+	_mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_slli_epi32(cell, 1),
+										_mm256_set1_epi32(top)));
 
 	for (int l = 0; l < nlinks; l++, codes += stride)
 	{

@@ -608,8 +608,8 @@ code_l1(int b, int n, int nlinks, const uint8_t *codes, const float *p,
 										   8, 9, 10, 11, 12, 13, 14, 15);
 	const __m512i cell = _mm512_and_si512(lane, _mm512_set1_epi32(top));
 	const __m512 level =
-		_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_slli_epi32(cell, 1),
-											_mm512_set1_epi32(top)));
+	_mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_slli_epi32(cell, 1),
+										_mm512_set1_epi32(top)));
 
 	for (int l = 0; l < nlinks; l++, codes += stride)
 	{

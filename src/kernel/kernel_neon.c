@@ -382,7 +382,7 @@ code_dot(int b, int n, int nlinks, const uint8_t *codes, const int8_t *q,
 		{
 			const int	left = stride - j;
 			const int	end = left <= 16 * BLOCKS_IN_16_BITS(b) ? stride :
-				j + 16 * BLOCKS_IN_16_BITS(b);
+			j + 16 * BLOCKS_IN_16_BITS(b);
 			int16x8_t	s0 = vdupq_n_s16(0);
 			int16x8_t	s1 = s0;
 
@@ -394,7 +394,7 @@ code_dot(int b, int n, int nlinks, const uint8_t *codes, const int8_t *q,
 				{
 					const int8x16_t down = vdupq_n_s8((int8_t) (-k * b));
 					const int8x16_t c =
-						vreinterpretq_s8_u8(vandq_u8(vshlq_u8(x, down), cell));
+					vreinterpretq_s8_u8(vandq_u8(vshlq_u8(x, down), cell));
 					const int8x16_t y = vld1q_s8(q + k * span + j);
 
 					s0 = vmlal_s8(s0, vget_low_s8(c), vget_low_s8(y));

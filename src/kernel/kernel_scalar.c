@@ -41,6 +41,12 @@ lanes_sum(float *s)
 	return s[0];
 }
 
+static inline float
+square(float x)
+{
+	return x * x;
+}
+
 /* Distances */
 
 static float
@@ -48,9 +54,7 @@ l2sq(int n, const float *a, const float *b)
 {
 	float		s[LANES] = {0};
 
-	for_lanes(n,
-			  float d = a[i] - b[i];
-			  s[j] += d * d);
+	for_lanes(n, s[j] += square(a[i] - b[i]));
 	return lanes_sum(s);
 }
 
@@ -79,10 +83,9 @@ cosine(int n, const float *a, const float *b, float *sums)
 	float		aa[LANES] = {0};
 	float		bb[LANES] = {0};
 
-	for_lanes(n,
-			  ab[j] += a[i] * b[i];
-			  aa[j] += a[i] * a[i];
-			  bb[j] += b[i] * b[i]);
+	for_lanes(n, (ab[j] += a[i] * b[i],
+				  aa[j] += a[i] * a[i],
+				  bb[j] += b[i] * b[i]));
 	sums[0] = lanes_sum(ab);
 	sums[1] = lanes_sum(aa);
 	sums[2] = lanes_sum(bb);
@@ -98,9 +101,7 @@ row_l2sq_##name(int n, const float *q, const void *row, float scale) \
 { \
 	const element *v = row; \
 	float		s[LANES] = {0}; \
-	for_lanes(n, \
-			  float d = q[i] - scale * value(v[i]); \
-			  s[j] += d * d); \
+	for_lanes(n, s[j] += square(q[i] - scale * value(v[i]))); \
 	return lanes_sum(s); \
 } \
 static float \
@@ -249,28 +250,44 @@ code_l1(int b, int n, int nlinks, const uint8_t *codes, const float *p,
 	}
 }
 
-/* Clamped before the conversion, so that any float has a cell. */
+/*
+ * Cell of a value, counted from the middle: clamped before the conversion, so
+ * that any float, and NaN too, has a cell.
+ */
+static inline int
+cell_of(float x, int half)
+{
+	float		lowest = (float) -half;
+	float		highest = (float) half - 0.5f;
+	int			c;
+
+	x = x > lowest ? x : lowest;
+	x = x < highest ? x : highest;
+	c = (int) x;
+	return c - ((float) c > x); /* floor */
+}
+
 VS_ALWAYS_INLINE float
 code_encode(int b, int n, const float *r, float inv_delta, uint8_t *code)
 {
 	int			stride = VS_CODE_STRIDE(n, b);
 	int			half = 1 << (b - 1);
-	float		lowest = (float) -half;
-	float		highest = (float) half - 0.5f;
 	float		s[LANES] = {0};
 
 	memset(code, 0, stride);
 	for (int k = 0; k < VS_CODE_PLANES(b); k++)
-		for_lanes(plane_len(n, stride, k),
-				  float value = r[k * stride + i];
-				  float x = value * inv_delta;
-				  int c;
-				  x = x > lowest ? x : lowest;	/* NaN too */
-				  x = x < highest ? x : highest;
-				  c = (int) x;
-				  c -= (float) c > x;	/* floor */
-				  code[i] |= (uint8_t) ((c + half) << (k * b));
-				  s[j] += (float) (2 * c + 1) * value);
+	{
+		const float *value = r + k * stride;
+		int			len = plane_len(n, stride, k);
+
+		for (int i = 0; i < len; i++)
+		{
+			int			c = cell_of(value[i] * inv_delta, half);
+
+			code[i] |= (uint8_t) ((c + half) << (k * b));
+			s[i % LANES] += (float) (2 * c + 1) * value[i];
+		}
+	}
 	return lanes_sum(s);
 }
 

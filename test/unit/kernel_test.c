@@ -38,7 +38,9 @@ static int	tests_run;
 static int	tests_failed;
 static int	failures;			/* of the test under way */
 
-static void __attribute__((format(printf, 1, 2)))
+static void fail(const char *format,...) __attribute__((format(printf, 1, 2)));
+
+static void
 fail(const char *format,...)
 {
 	va_list		args;
@@ -52,7 +54,9 @@ fail(const char *format,...)
 	printf("\n");
 }
 
-static void __attribute__((format(printf, 1, 2)))
+static void end_test(const char *format,...) __attribute__((format(printf, 1, 2)));
+
+static void
 end_test(const char *format,...)
 {
 	va_list		args;
@@ -280,8 +284,8 @@ check_rows(const VsKernels *k, int codec, int n, int offset)
 	float	   *q = q_memory + offset;
 	char	   *row = row_memory + offset * width;
 	float	   *out = out_memory + offset;
-	float		scale = codec == VS_CODEC_FLOAT32 ? 1.0f :
-		codec == VS_CODEC_FLOAT16 ? 4.0f : 0.0123f;
+	static const float scales[VS_CODEC_COUNT] = {1.0f, 4.0f, 0.0123f};
+	float		scale = scales[codec];
 	double		squares = 0,
 				square_size = 0,
 				products = 0,

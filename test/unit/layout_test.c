@@ -31,7 +31,9 @@ static int	tests_failed;
 static int	failures;			/* of the test under way */
 static const char *subject = "";	/* what it looks at just now */
 
-static void __attribute__((format(printf, 1, 2)))
+static void fail(const char *format,...) __attribute__((format(printf, 1, 2)));
+
+static void
 fail(const char *format,...)
 {
 	va_list		args;
@@ -53,7 +55,9 @@ fail(const char *format,...)
 			fail("%s is %d, not %d", #got, (int) (got), (int) (want)); \
 	} while (0)
 
-static void __attribute__((format(printf, 1, 2)))
+static void end_test(const char *format,...) __attribute__((format(printf, 1, 2)));
+
+static void
 end_test(const char *format,...)
 {
 	va_list		args;
