@@ -47,6 +47,12 @@ square(float x)
 	return x * x;
 }
 
+static inline float
+larger(float a, float b)
+{
+	return a > b ? a : b;
+}
+
 /* Distances */
 
 static float
@@ -147,12 +153,9 @@ residual(int n, const float *q, const float *v, float *p, float *maxabs)
 	float		s[LANES] = {0};
 	float		m[LANES] = {0};
 
-	for_lanes(n,
-			  float d = q[i] - v[i];
-			  float a = fabsf(d);
-			  p[i] = d;
-			  s[j] += d * d;
-			  m[j] = a > m[j] ? a : m[j]);
+	for_lanes(n, (p[i] = q[i] - v[i],
+				  s[j] += square(p[i]),
+				  m[j] = larger(fabsf(p[i]), m[j])));
 	for (int j = 1; j < LANES; j++)
 		m[0] = m[j] > m[0] ? m[j] : m[0];
 	*maxabs = m[0];
