@@ -67,32 +67,42 @@ show_failure()
 	local file
 
 	grep -vE '^ok [0-9]' "$1" | tail -n 100
-	for file in "$vs_tree/regression.diffs" "$vs_tree"/tmp_check/log/regress_log_*; do
+	# What the last TAP test said is in the two newest logs: its own and that
+	# of its server.
+	while read -r file; do
 		if [ "$file" -nt "$vs_scratch/started" ]; then
 			echo "--- $file"
-			tail -n 300 "$file"
+			tail -n 200 "$file"
 		fi
-	done
+	done < <(ls "$vs_tree/regression.diffs" 2>/dev/null || true
+		find "$vs_tree/tmp_check/log" -type f -printf '%T@ %p\n' 2>/dev/null |
+			sort -rn | head -n 2 | cut -d ' ' -f 2-)
 	touch "$vs_scratch/started"
 }
 
-trap '[ "$failed" -gt 0 ] || failed=1; summary' EXIT
+# In a function, so that the file may change while it runs.
+main()
+{
+	trap '[ "$failed" -gt 0 ] || failed=1; summary' EXIT
 
-bash "$vs_root/test/deps.sh"
-new_scratch check
-touch "$vs_scratch/started"
-copy_tree
-private_server
+	bash "$vs_root/test/deps.sh"
+	new_scratch check
+	touch "$vs_scratch/started"
+	copy_tree
+	private_server
 
-suite lint in_tree bash test/lint.sh || true
-suite indent in_tree bash test/indent.sh --check || true
-suite unit in_tree env PROVE_FLAGS=-v bash test/unit.sh || true
-suite clang in_tree make -s clang-check || true
-if suite build build_and_install "$vs_tree"; then
-	cluster_init
-	cluster_start
-	suite regress in_tree make -s installcheck ISOLATION= || true
-	suite isolation in_tree make -s isolation || true
-	suite tap in_tree make -s tapcheck PROVE_FLAGS=-v || true
-fi
-summary
+	suite lint in_tree bash test/lint.sh || true
+	suite indent in_tree bash test/indent.sh --check || true
+	suite unit in_tree env PROVE_FLAGS=-v bash test/unit.sh || true
+	suite clang in_tree make -s clang-check || true
+	if suite build build_and_install "$vs_tree"; then
+		cluster_init
+		cluster_start
+		suite regress in_tree make -s installcheck ISOLATION= || true
+		suite isolation in_tree make -s isolation || true
+		suite tap in_tree make -s tapcheck PROVE_FLAGS=-v || true
+	fi
+	summary
+}
+
+main "$@"

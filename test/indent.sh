@@ -38,12 +38,14 @@ typedefs()
 }
 
 # format FILE: to standard output.  The formatter does not know hexadecimal
-# floats (0x1p-23); they pass it as words of the same length.
+# floats (0x1.8p-23); they pass it as words of the same length.  And it takes
+# the star of a function's return type for one of a variable.
 format()
 {
-	sed -E 's/\b0(x[[:xdigit:]]+p)-([0-9])/Z\1Z\2/g; s/\b0(x[[:xdigit:]]+p[0-9])/Z\1/g' "$1" |
+	perl -pe 's/\b0x([\da-f]+\.?[\da-f]*p-?\d+)/"Zx" . $1 =~ tr:.-:QM:r/gie' "$1" |
 		pg_bsd_indent "${options[@]}" |
-		sed -E 's/\bZ(x[[:xdigit:]]+p)Z/0\1-/g; s/\bZ(x[[:xdigit:]]+p)/0\1/g'
+		perl -pe 's/\bZx([\da-f]+Q?[\da-f]*pM?\d+)/"0x" . $1 =~ tr:QM:.-:r/gie;
+			s/^([a-z_]\S*)\s+\*$/$1 */i'
 }
 
 case ${1:-} in
@@ -54,8 +56,9 @@ case ${1:-} in
 	--check)
 		status=0
 		for file in "${files[@]}"; do
+			# shellcheck disable=SC2094
 			format "$file" |
-				diff -u "$file" --label formatted - || status=1
+				diff -u --label "$file" --label formatted "$file" - || status=1
 		done
 		exit $status
 		;;

@@ -7,13 +7,15 @@
  *		its number in the file, from 0.
  *
  * ann run CONNINFO TABLE METRIC QUERY.fvecs TRUTH.ivecs NAME EF...
- *		For each EF sets hnsw.ef_search and asks all queries twice: once to
- *		warm up, once timed.  Prints lines of tab-separated
+ *		For each EF sets hnsw.ef_search and asks all queries once to warm up
+ *		and then a few times with a watch.  Of the fastest pass it prints
+ *		tab-separated
  *		NAME EF RECALL@10 QUERIES/S MEDIAN_MS P95_MS P99_MS.
  *
  * Works with any server that has the type "vector" in pgvector's binary form.
  */
 #include <arpa/inet.h>
+#include <math.h>
 #include <string.h>
 #include <time.h>
 
@@ -22,6 +24,7 @@
 #include "vecs.h"
 
 #define K 10					/* neighbours asked for */
+#define PASSES 3				/* timed ones; the fastest counts */
 
 static void
 fail(PGconn *conn, const char *what)
@@ -198,6 +201,31 @@ check_plan(PGconn *conn, const float *v, size_t dim)
 	exit(1);
 }
 
+/*
+ * Asks all queries once; fills ms, sorted, and returns the milliseconds of it
+ * all.  right counts the true answers.
+ */
+static double
+ask_all(PGconn *conn, const char *packed, size_t size, const VsRows *truth,
+		size_t nqueries, double *ms, long *right)
+{
+	double		start = now_ms();
+	double		total;
+
+	*right = 0;
+	for (size_t q = 0; q < nqueries; q++)
+	{
+		double		before = now_ms();
+
+		*right += ask_one(conn, packed + q * size, (int) size,
+						  truth->i + q * truth->dim);
+		ms[q] = now_ms() - before;
+	}
+	total = now_ms() - start;
+	qsort(ms, nqueries, sizeof(double), compare_doubles);
+	return total;
+}
+
 static const char *
 operator_of(const char *metric)
 {
@@ -218,6 +246,7 @@ run_queries(PGconn *conn, char **argv)
 	size_t		size = 4 + 4 * query.dim;
 	char	   *packed = malloc(query.n * size);
 	double	   *ms = malloc(query.n * sizeof(double));
+	double	   *best_ms = malloc(query.n * sizeof(double));
 	PGresult   *res;
 	Oid			type;
 	char		sql[256];
@@ -241,34 +270,35 @@ run_queries(PGconn *conn, char **argv)
 
 	for (char **ef = argv + 5; *ef != NULL; ef++)
 	{
-		long		right = 0;
-		double		start;
-		double		total;
+		double		best = INFINITY;
+		long		right;
 
 		snprintf(sql, sizeof(sql), "SET hnsw.ef_search = %s", *ef);
 		run(conn, sql);
-		for (size_t q = 0; q < query.n; q++)
-			ask_one(conn, packed + q * size, (int) size,
-					truth.i + q * truth.dim);
-		start = now_ms();
-		for (size_t q = 0; q < query.n; q++)
+		ask_all(conn, packed, size, &truth, query.n, ms, &right);
+		for (int pass = 0; pass < PASSES; pass++)
 		{
-			double		before = now_ms();
+			double		total = ask_all(conn, packed, size, &truth, query.n,
+										ms, &right);
 
-			right += ask_one(conn, packed + q * size, (int) size,
-							 truth.i + q * truth.dim);
-			ms[q] = now_ms() - before;
+			if (total < best)
+			{
+				double	   *swap = best_ms;
+
+				best = total;
+				best_ms = ms;
+				ms = swap;
+			}
 		}
-		total = now_ms() - start;
-		qsort(ms, query.n, sizeof(double), compare_doubles);
 		printf("%s\t%s\t%.4f\t%.1f\t%.3f\t%.3f\t%.3f\n", argv[4], *ef,
 			   (double) right / (double) (query.n * K),
-			   (double) query.n * 1e3 / total, ms[query.n / 2],
-			   ms[query.n * 95 / 100], ms[query.n * 99 / 100]);
+			   (double) query.n * 1e3 / best, best_ms[query.n / 2],
+			   best_ms[query.n * 95 / 100], best_ms[query.n * 99 / 100]);
 		fflush(stdout);
 	}
 	free(packed);
 	free(ms);
+	free(best_ms);
 	free(query.f);
 	free(truth.i);
 }

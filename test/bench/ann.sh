@@ -114,6 +114,8 @@ make_trixie()
 	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
 		head -n 1)
 	debootstrap --variant=minbase trixie "$trixie" "$mirror" >"$bench/debootstrap.log"
+	apt-config dump | grep -E '^Acquire::(Check|http)' \
+		>"$trixie/etc/apt/apt.conf.d/90host" || true
 	mkdir -p "$trixie/etc/postgresql-common"
 	echo "create_main_cluster = false" \
 		>"$trixie/etc/postgresql-common/createcluster.conf"
@@ -210,38 +212,45 @@ measure_hnswlib()
 		{ print >>(out ".curves") }' "$bench/hnswlib.out"
 }
 
-read_options "$@"
-need_packages gcc libc6-dev libpq-dev
-need_server
-need_npm
-if wants hnswlib; then
-	need_packages g++ libhnswlib-dev
-fi
-mkdir -p "$bench"
-build_tools
-make_data
-out=$bench/$(basename "$data")-$metric
-rm -f "$out.build" "$out.curves"
+# In a function, so that the file may change while it runs.
+main()
+{
+	read_options "$@"
+	need_packages gcc libc6-dev libpq-dev
+	need_server
+	need_npm
+	if wants hnswlib; then
+		need_packages g++ libhnswlib-dev
+	fi
+	mkdir -p "$bench"
+	build_tools
+	make_data
+	out=$bench/$(basename "$data")-$metric
+	rm -f "$out.build" "$out.curves"
 
-if wants hnswlib; then
-	measure_hnswlib
-fi
-if wants pgvector || wants vecsearch; then
-	need_packages debootstrap
-	make_trixie
-	if wants vecsearch; then
-		install_vecsearch
+	if wants hnswlib; then
+		measure_hnswlib
 	fi
-	trap stop_server EXIT
-	start_server
-	if wants pgvector; then
-		measure_server pgvector vector
+	if wants pgvector || wants vecsearch; then
+		need_packages debootstrap
+		make_trixie
+		if wants vecsearch; then
+			install_vecsearch
+		fi
+		trap stop_server EXIT
+		start_server
+		if wants pgvector; then
+			measure_server pgvector vector
+		fi
+		if wants vecsearch; then
+			measure_server vecsearch vecsearch
+		fi
 	fi
-	if wants vecsearch; then
-		measure_server vecsearch vecsearch
+	node "$here/report.js" "$out.build" "$out.curves" "$out.svg"
+	if [ "$(basename "$data")" = glove ] && [ ${#engines[@]} -eq 3 ]; then
+		cp "$out.svg" "$here/ann.svg"
 	fi
-fi
-node "$here/report.js" "$out.build" "$out.curves" "$out.svg"
-if [ "$(basename "$data")" = glove ] && [ ${#engines[@]} -eq 3 ]; then
-	cp "$out.svg" "$here/ann.svg"
-fi
+}
+
+main "$@"
+exit

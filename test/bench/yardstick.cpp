@@ -18,6 +18,7 @@
 #include "vecs.h"
 
 static const size_t K = 10;
+static const int PASSES = 3;	// timed ones; the fastest counts
 
 static double
 now()
@@ -46,14 +47,17 @@ measure(hnswlib::HierarchicalNSW<float> &index, const VsRows &query,
 		const VsRows &truth, const char *ef)
 {
 	std::vector<double> ms(query.n);
+	std::vector<double> best_ms;
+	double		best = INFINITY;
 	long		right = 0;
-	double		start = 0;
 
 	index.setEf(size_t(atol(ef)));
-	for (int pass = 0; pass < 2; pass++)
+	// The first pass only warms up.
+	for (int pass = 0; pass <= PASSES; pass++)
 	{
+		double		start = now();
+
 		right = 0;
-		start = now();
 		for (size_t q = 0; q < query.n; q++)
 		{
 			double		before = now();
@@ -67,14 +71,21 @@ measure(hnswlib::HierarchicalNSW<float> &index, const VsRows &query,
 			}
 			ms[q] = (now() - before) * 1e3;
 		}
+
+		double		total = now() - start;
+
+		if (pass > 0 && total < best)
+		{
+			best = total;
+			best_ms = ms;
+		}
 	}
 
-	double		total = now() - start;
-
-	std::sort(ms.begin(), ms.end());
+	std::sort(best_ms.begin(), best_ms.end());
 	printf("hnswlib\t%s\t%.4f\t%.1f\t%.3f\t%.3f\t%.3f\n", ef,
-		   double(right) / double(query.n * K), double(query.n) / total,
-		   ms[query.n / 2], ms[query.n * 95 / 100], ms[query.n * 99 / 100]);
+		   double(right) / double(query.n * K), double(query.n) / best,
+		   best_ms[query.n / 2], best_ms[query.n * 95 / 100],
+		   best_ms[query.n * 99 / 100]);
 	fflush(stdout);
 }
 

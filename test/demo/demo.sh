@@ -33,31 +33,38 @@ load_words()
 	fi
 }
 
-say "packages"
-need_server
-need_packages gcc libc6-dev make
-need_npm
-new_scratch demo
-say "building, in $vs_scratch"
-copy_tree
-private_server
-build_and_install "$vs_tree" >/dev/null
-cluster_init
-cat >>"$vs_scratch/data/postgresql.conf" <<-END
-	shared_buffers = 1GB
-	maintenance_work_mem = 1GB
-END
-say "starting a server"
-cluster_start
-psql -Xq -d postgres -c "CREATE DATABASE demo"
-sql -c "CREATE EXTENSION vecsearch"
-load_words
-sql -f "$vs_root/test/demo/demo.sql"
+# In a function, so that the file may change while it runs.
+main()
+{
+	say "packages"
+	need_server
+	need_packages gcc libc6-dev make
+	need_npm
+	new_scratch demo
+	say "building, in $vs_scratch"
+	copy_tree
+	private_server
+	build_and_install "$vs_tree" >/dev/null
+	cluster_init
+	cat >>"$vs_scratch/data/postgresql.conf" <<-END
+		shared_buffers = 1GB
+		maintenance_work_mem = 1GB
+	END
+	say "starting a server"
+	cluster_start
+	psql -Xq -d postgres -c "CREATE DATABASE demo"
+	sql -c "CREATE EXTENSION vecsearch"
+	load_words
+	sql -f "$vs_root/test/demo/demo.sql"
 
-cat <<END
+	cat <<END
 
 The server is still up.  To go on:
   psql -h $PGHOST -p $PGPORT -U $PGUSER demo
 To stop it and remove all its files:
   VS_CLUSTER=$vs_scratch test/cluster.sh stop
 END
+}
+
+main "$@"
+exit

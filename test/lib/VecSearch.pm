@@ -23,7 +23,8 @@ use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use Test::More;
 
-our @EXPORT = qw(start_node vectors recall_at_least same_answers);
+our @EXPORT = qw(start_node vectors recall_at_least same_answers
+  whole_through_index);
 
 # start_node(NAME, CONFIGURATION_LINE...): a started server with the extension
 sub start_node
@@ -149,6 +150,32 @@ sub recall_at_least
 	is($short, 0, "$o{name}: each query gets $o{k} rows");
 	is($unordered, 0, "$o{name}: rows come in order of distance");
 	return $recall;
+}
+
+# whole_through_index($node, {...}): tests that a scan of the index to its end
+# returns every row of the table once.
+#	table		as made by vectors()
+#	op			the operator (<->)
+#	name		of the test
+sub whole_through_index
+{
+	my ($node, $arg) = @_;
+	my %o = (op => '<->', name => "$arg->{table} is whole", %$arg);
+	my $answer = $node->safe_psql(
+		'postgres', qq{
+		SET enable_seqscan = off;
+		SET hnsw.max_scan_tuples = 2147483647;
+		SET hnsw.scan_mem_multiplier = 1000;
+		WITH scanned AS MATERIALIZED (SELECT ctid AS at FROM $o{table}
+				ORDER BY v $o{op} (SELECT v FROM $o{table} LIMIT 1)
+				LIMIT 1000000000),
+			stored AS MATERIALIZED (SELECT ctid AS at FROM $o{table} WHERE v IS NOT NULL)
+		SELECT (SELECT count(*) - count(DISTINCT at) FROM scanned) || ' twice, '
+			|| (SELECT count(*) FROM stored WHERE at NOT IN (SELECT at FROM scanned))
+			|| ' missing'});
+
+	is($answer, '0 twice, 0 missing', $o{name});
+	return;
 }
 
 # same_answers($node_a, $node_b, SQL, NAME): tests that both say the same
