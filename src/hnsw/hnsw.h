@@ -107,8 +107,7 @@ extern void vs_hnsw_meta_init(VsHnswMeta *meta, const VsHnswLayout *layout,
 extern void vs_hnsw_write_metapage(Relation rel, ForkNumber fork,
 								   const VsHnswMeta *meta);
 extern void vs_hnsw_page_init(Page page, uint16 space, uint32 page_no);
-extern Buffer vs_hnsw_read_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no,
-								bool new_allowed);
+extern Buffer vs_hnsw_read_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no);
 extern Size vs_hnsw_max_cells(const VsHnsw *ix);
 extern void vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id);
 extern VsHnswSlot *vs_hnsw_slot_at(VsHnsw *ix, Page page, uint32 id);

@@ -335,22 +335,13 @@ vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id)
 		__builtin_prefetch(slot + at);
 }
 
-/*
- * Read and share-lock a page.  A page that was never written is damage, or,
- * with new_allowed, gives InvalidBuffer.
- */
+/* Read and share-lock a page. */
 Buffer
-vs_hnsw_read_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no,
-				  bool new_allowed)
+vs_hnsw_read_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no)
 {
 	Buffer		buffer = read_block(ix->rel, block_of(ix, space, page_no));
 
 	LockBuffer(buffer, BUFFER_LOCK_SHARE);
-	if (new_allowed && PageIsNew(BufferGetPage(buffer)))
-	{
-		UnlockReleaseBuffer(buffer);
-		return InvalidBuffer;
-	}
 	check_page(ix, buffer, space, page_no);
 	return buffer;
 }
@@ -395,8 +386,7 @@ damaged:
 VsHnswSlot *
 vs_hnsw_read_slot(VsHnsw *ix, uint32 id, Buffer *buffer)
 {
-	*buffer = vs_hnsw_read_page(ix, VS_SPACE_NODE, id / ix->layout->per_page,
-								false);
+	*buffer = vs_hnsw_read_page(ix, VS_SPACE_NODE, id / ix->layout->per_page);
 	return vs_hnsw_slot_at(ix, BufferGetPage(*buffer), id);
 }
 
@@ -428,14 +418,16 @@ vs_hnsw_change_begin(VsHnswChange *change, VsHnsw *ix)
 	change->state = GenericXLogStart(ix->rel);
 }
 
-/* Lock a block and register it; returns the copy to write to. */
+/*
+ * Lock a block and register it; returns the copy to write to.  With make_new
+ * it becomes an empty page of the space, whatever it held.
+ */
 static Page
 change_block(VsHnswChange *change, uint16 space, uint32 page_no,
-			 BlockNumber block)
+			 BlockNumber block, bool make_new)
 {
 	int			n = change->npages;
 	Buffer		buffer;
-	bool		is_new;
 
 	if (n == MAX_GENERIC_XLOG_PAGES)
 		elog(ERROR, "too many pages in one hnsw change");
@@ -446,17 +438,16 @@ change_block(VsHnswChange *change, uint16 space, uint32 page_no,
 			vs_hnsw_damaged(change->ix, block, "The block is in two places of the directory.");
 	buffer = ReadBuffer(change->ix->rel, block);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
-	is_new = PageIsNew(BufferGetPage(buffer));
-	if (!is_new && space != VS_HNSW_META_SPACE)
+	if (!make_new && space != VS_HNSW_META_SPACE)
 		check_page(change->ix, buffer, space, page_no);
 
 	change->buffer[n] = buffer;
 	change->space[n] = space;
 	change->page_no[n] = page_no;
 	change->page[n] = GenericXLogRegisterBuffer(change->state, buffer,
-												is_new ? GENERIC_XLOG_FULL_IMAGE : 0);
+												make_new ? GENERIC_XLOG_FULL_IMAGE : 0);
 	change->npages++;
-	if (is_new)
+	if (make_new)
 		vs_hnsw_page_init(change->page[n], space, page_no);
 	return change->page[n];
 }
@@ -478,16 +469,13 @@ vs_hnsw_change_meta(VsHnswChange *change)
 
 	if (page == NULL)
 	{
-		page = change_block(change, VS_HNSW_META_SPACE, 0, VS_HNSW_METAPAGE);
+		page = change_block(change, VS_HNSW_META_SPACE, 0, VS_HNSW_METAPAGE, false);
 		check_metapage(change->ix->rel, page);
 	}
 	return (VsHnswMeta *) vs_hnsw_page_data(page);
 }
 
-/*
- * The page to write to; made on the spot if it was never written.  Its number
- * must be covered by the directory (vs_hnsw_reserve).
- */
+/* The page to write to, which the directory must cover (vs_hnsw_reserve). */
 Page
 vs_hnsw_change_page(VsHnswChange *change, VsHnswSpace space, uint32 page_no)
 {
@@ -504,7 +492,7 @@ vs_hnsw_change_page(VsHnswChange *change, VsHnswSpace space, uint32 page_no)
 		check_page_no(change->ix, space, page_no);
 	}
 	return change_block(change, space, page_no,
-						block_of(change->ix, space, page_no));
+						block_of(change->ix, space, page_no), false);
 }
 
 VsHnswSlot *
@@ -599,6 +587,26 @@ adjoins_end(VsHnsw *ix, VsHnswSpace space)
 		RelationGetNumberOfBlocks(ix->rel);
 }
 
+/*
+ * Make empty pages of new blocks, and log them, before the directory knows of
+ * them: an empty block in it is damage, and replay makes the file as long as
+ * the directory says, so that a promoted standby gives no block out twice.
+ */
+static void
+make_pages(VsHnsw *ix, VsHnswSpace space, uint32 first, BlockNumber start,
+		   uint32 blocks)
+{
+	for (uint32 done = 0; done < blocks;)
+	{
+		VsHnswChange change;
+
+		vs_hnsw_change_begin(&change, ix);
+		for (; done < blocks && change.npages < MAX_GENERIC_XLOG_PAGES; done++)
+			change_block(&change, space, first + done, start + done, true);
+		vs_hnsw_change_commit(&change);
+	}
+}
+
 /* Enter a run of new blocks in the directory. */
 static void
 add_extent(VsHnsw *ix, VsHnswSpace space, BlockNumber start, uint32 blocks,
@@ -643,6 +651,7 @@ vs_hnsw_reserve(VsHnsw *ix, VsHnswSpace space, uint32 pages)
 	{
 		bool		adjoins = adjoins_end(ix, space);
 		uint32		blocks = extension_size(info, pages, adjoins);
+		BlockNumber start;
 
 		if (!adjoins && info->extents == VS_HNSW_MAX_EXTENTS)
 			ereport(ERROR,
@@ -650,7 +659,9 @@ vs_hnsw_reserve(VsHnsw *ix, VsHnswSpace space, uint32 pages)
 					 errmsg("directory of index \"%s\" is full",
 							RelationGetRelationName(ix->rel)),
 					 errhint("REINDEX it.")));
-		add_extent(ix, space, extend_by(ix->rel, blocks), blocks, adjoins);
+		start = extend_by(ix->rel, blocks);
+		make_pages(ix, space, info->pages, start, blocks);
+		add_extent(ix, space, start, blocks, adjoins);
 	}
 	UnlockRelationForExtension(ix->rel, ExclusiveLock);
 }

@@ -79,15 +79,12 @@ vs_hnsw_revmap_room(VsHnsw *ix, BlockNumber block)
 	place.page_no = home;
 	for (;;)
 	{
-		Buffer		buffer = vs_hnsw_read_page(ix, place.space, place.page_no,
-											   true);
+		Buffer		buffer = vs_hnsw_read_page(ix, place.space, place.page_no);
 		uint32		more;
 		bool		full;
 		VsHnswChange change;
 		VsHnswRevmapPage *last;
 
-		if (!BufferIsValid(buffer))
-			return place;
 		more = REVMAP_PAGE(BufferGetPage(buffer))->more;
 		full = REVMAP_PAGE(BufferGetPage(buffer))->count == VS_HNSW_REVMAP_PER_PAGE;
 		UnlockReleaseBuffer(buffer);
@@ -112,7 +109,6 @@ vs_hnsw_revmap_room(VsHnsw *ix, BlockNumber block)
 				continue;
 			}
 			last->more = more;
-			vs_hnsw_change_page(&change, VS_SPACE_REVMAP_MORE, more);
 			vs_hnsw_change_commit(&change);
 		}
 		place.space = VS_SPACE_REVMAP_MORE;
@@ -165,9 +161,7 @@ vs_hnsw_revmap_walk(VsHnsw *ix, VsHnswRevmapVisit visit, void *arg)
 			Buffer		buffer;
 
 			vs_vacuum_delay_point();
-			buffer = vs_hnsw_read_page(ix, space, page_no, true);
-			if (!BufferIsValid(buffer))
-				break;
+			buffer = vs_hnsw_read_page(ix, space, page_no);
 			memcpy(copy, vs_hnsw_page_data(BufferGetPage(buffer)),
 				   VS_HNSW_PAGE_SPACE);
 			UnlockReleaseBuffer(buffer);

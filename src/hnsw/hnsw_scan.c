@@ -16,6 +16,7 @@
  */
 #include "postgres.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "access/relscan.h"
@@ -110,6 +111,8 @@ lower_bound(const HnswScan *state, const VsHnswFound *found)
 		case VS_METRIC_IP:
 			/* the row's norm is at most |q| + |q - row| */
 			norm = qn + found->residual;
+			if (qn * norm > FLT_MAX / 4)
+				return -get_float8_infinity();	/* SQL's sum may overflow */
 			return d - err * qn - SUM_SLACK * qn * norm -
 				UNDERFLOW_SLACK * (1 + qn + norm);
 	}
@@ -300,7 +303,7 @@ collect_tids(HnswScan *state, const VsHnswSlot *slot)
 		if (page_no >= cells->pages ||
 			(Size) state->ntids > vs_hnsw_max_cells(ix))
 			return false;
-		buffer = vs_hnsw_read_page(ix, VS_SPACE_CELL, page_no, false);
+		buffer = vs_hnsw_read_page(ix, VS_SPACE_CELL, page_no);
 		cell = vs_hnsw_cell_at(BufferGetPage(buffer), id);
 		add_tid(state, &cell->tid);
 		id = cell->next;

@@ -177,7 +177,7 @@ static VsHnswCell
 peek_cell(VsHnsw *ix, uint32 id)
 {
 	Buffer		buffer = vs_hnsw_read_page(ix, VS_SPACE_CELL,
-										   id / VS_HNSW_CELLS_PER_PAGE, false);
+										   id / VS_HNSW_CELLS_PER_PAGE);
 	VsHnswCell	cell = *vs_hnsw_cell_at(BufferGetPage(buffer), id);
 
 	UnlockReleaseBuffer(buffer);
@@ -197,7 +197,11 @@ cell_before(VsHnsw *ix, uint32 from, uint32 id)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (next == VS_HNSW_INVALID_ID)
-			elog(ERROR, "cell %u left its list", id);
+			ereport(ERROR,
+					(errcode(ERRCODE_INDEX_CORRUPTED),
+					 errmsg("cell %u of index \"%s\" is not in its list",
+							id, RelationGetRelationName(ix->rel)),
+					 errhint("REINDEX it.")));
 		from = next;
 		next = peek_cell(ix, from).next;
 	}

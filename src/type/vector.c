@@ -210,6 +210,29 @@ vs_vector_negative_inner_product(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8(-(double) vs_kernels->dot(dim, a->x, b->x));
 }
 
+/* The sums of the cosine in double, for vectors that float32 is too small for. */
+static void
+wide_cosine_sums(int dim, const float *a, const float *b, double *sums)
+{
+	sums[0] = sums[1] = sums[2] = 0;
+	for (int i = 0; i < dim; i++)
+	{
+		sums[0] += (double) a[i] * b[i];
+		sums[1] += (double) a[i] * a[i];
+		sums[2] += (double) b[i] * b[i];
+	}
+}
+
+/* Squares outside this range, or their sum, may have lost digits in float32. */
+#define LEAST_SURE_SQUARE	1e-30
+#define MOST_SURE_SQUARE	1e30
+
+static inline bool
+square_is_sure(float square)
+{
+	return square > LEAST_SURE_SQUARE && square < MOST_SURE_SQUARE;
+}
+
 PG_FUNCTION_INFO_V1(vs_cosine_distance);
 Datum
 vs_cosine_distance(PG_FUNCTION_ARGS)
@@ -222,6 +245,13 @@ vs_cosine_distance(PG_FUNCTION_ARGS)
 
 	vs_kernels->cosine(dim, a->x, b->x, sums);
 	similarity = sums[0] / sqrt((double) sums[1] * (double) sums[2]);
+	if (unlikely(!square_is_sure(sums[1]) || !square_is_sure(sums[2])))
+	{
+		double		wide[3];
+
+		wide_cosine_sums(dim, a->x, b->x, wide);
+		similarity = wide[0] / (sqrt(wide[1]) * sqrt(wide[2]));
+	}
 
 	/* rounding may step past 1; NaN, from a zero vector, passes */
 	if (similarity > 1)
