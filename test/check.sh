@@ -6,6 +6,8 @@
 
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/cluster.sh"
+# shellcheck source=test/packages.sh
+. "$vs_root/test/packages.sh"
 
 passed=0
 failed=0
@@ -16,6 +18,9 @@ summary()
 	trap - EXIT
 	if [ -n "${vs_scratch:-}" ]; then
 		cluster_stop || true
+		if [ -n "${VS_SMALL_DISK:-}" ]; then
+			as_admin umount "$VS_SMALL_DISK" || true
+		fi
 		if [ "$failed" -eq 0 ]; then
 			rm -rf "$vs_scratch"
 		else
@@ -32,6 +37,18 @@ summary()
 in_tree()
 {
 	as_owner env --chdir="$vs_tree" "$@" </dev/null
+}
+
+# small_disk: mounts a tmpfs for the test of a full disk, where that is allowed
+small_disk()
+{
+	local place=$vs_scratch/small
+
+	mkdir "$place"
+	if as_admin mount -t tmpfs -o "size=5m,mode=700,uid=$(id -u "$vs_owner")" \
+		vecsearch "$place" 2>/dev/null; then
+		export VS_SMALL_DISK=$place
+	fi
 }
 
 # suite NAME COMMAND...: runs it and counts the tests it reports, in TAP or as
@@ -100,6 +117,7 @@ main()
 		cluster_start
 		suite regress in_tree make -s installcheck ISOLATION= || true
 		suite isolation in_tree make -s isolation || true
+		small_disk
 		suite tap in_tree make -s tapcheck PROVE_FLAGS=-v || true
 	fi
 	summary

@@ -253,6 +253,28 @@ put_link(Build *build, Size at, uint32 id, float distance, bool filler)
 }
 
 /*
+ * Index of the farthest link of a level that is no nearer than the given
+ * distance, among the fillers or among all; -1 if there is none.
+ */
+static int
+farthest_link(const Build *build, Size first, int n, bool fillers, float than)
+{
+	int			farthest = -1;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (fillers && !build->fillers[first + i])
+			continue;
+		if (build->distances[first + i] >= than)
+		{
+			than = build->distances[first + i];
+			farthest = i;
+		}
+	}
+	return farthest;
+}
+
+/*
  * Offer a full level of node c the new node, whose vector is x.  Links that
  * the new one shadows, and the new one if it is shadowed, become fillers; the
  * farthest filler goes, or without any the farthest link.  This is the
@@ -263,7 +285,8 @@ offer_link(Build *build, Size first, int n, uint32 id, float distance,
 		   const float *x)
 {
 	bool		shadowed = false;
-	int			victim = -1;
+	bool		fillers = false;
+	int			victim;
 
 	for (int i = 0; i < n; i++)
 		prefetch_row(build, build->ids[first + i]);
@@ -276,26 +299,13 @@ offer_link(Build *build, Size first, int n, uint32 id, float distance,
 			shadowed = shadowed || (between < distance && !build->fillers[first + i]);
 		else if (between < theirs)
 			build->fillers[first + i] = true;
+		fillers = fillers || build->fillers[first + i];
 	}
-	for (int pass = 0; pass < 2 && victim < 0; pass++)
-	{
-		float		farthest = shadowed || pass == 1 ? distance : -INFINITY;
-		bool		any = shadowed || pass == 1;
+	fillers = fillers || shadowed;
 
-		for (int i = 0; i < n; i++)
-		{
-			if (pass == 0 && !build->fillers[first + i])
-				continue;
-			if (build->distances[first + i] >= farthest)
-			{
-				farthest = build->distances[first + i];
-				victim = i;
-			}
-			any = true;
-		}
-		if (any)
-			break;
-	}
+	/* the newcomer competes if it is of the kind that must go */
+	victim = farthest_link(build, first, n, fillers,
+						   shadowed == fillers ? distance : -INFINITY);
 	if (victim >= 0)
 		put_link(build, first + victim, id, distance, shadowed);
 }
