@@ -18,7 +18,6 @@
  */
 #include <float.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,50 +25,12 @@
 #include <unistd.h>
 
 #include "kernel/kernel.h"
+#include "tap.h"
 
 #define MAX_LEN		257
 
 static const int bits_list[VS_BITS_COUNT] = {1, 2, 4};
 static const VsKernels *scalar;
-
-/* TAP */
-
-static int	tests_run;
-static int	tests_failed;
-static int	failures;			/* of the test under way */
-
-static void fail(const char *format,...) __attribute__((format(printf, 1, 2)));
-
-static void
-fail(const char *format,...)
-{
-	va_list		args;
-
-	if (++failures > 3)
-		return;
-	printf("# ");
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-}
-
-static void end_test(const char *format,...) __attribute__((format(printf, 1, 2)));
-
-static void
-end_test(const char *format,...)
-{
-	va_list		args;
-
-	printf("%sok %d - ", failures ? "not " : "", ++tests_run);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-	fflush(stdout);
-	tests_failed += failures > 0;
-	failures = 0;
-}
 
 /* Random numbers, the same in every run */
 

@@ -6,11 +6,11 @@
  * for every layout: nothing overlaps, everything is aligned, and the page
  * holds it.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "hnsw/hnsw_layout.h"
+#include "tap.h"
 
 /* A page of 8 kB without its header and without our own head. */
 #define PAGE_SPACE	(8192 - 24 - 8)
@@ -24,29 +24,6 @@ static const VsMetricKind metric_list[] = {
 
 #define LENGTH(a)	((int) (sizeof(a) / sizeof((a)[0])))
 
-/* TAP */
-
-static int	tests_run;
-static int	tests_failed;
-static int	failures;			/* of the test under way */
-static const char *subject = "";	/* what it looks at just now */
-
-static void fail(const char *format,...) __attribute__((format(printf, 1, 2)));
-
-static void
-fail(const char *format,...)
-{
-	va_list		args;
-
-	if (++failures > 3)
-		return;
-	printf("# %s: ", subject);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-}
-
 #define CHECK(condition) \
 	do { if (!(condition)) fail("not so: %s", #condition); } while (0)
 #define CHECK_INT(got, want) \
@@ -54,23 +31,6 @@ fail(const char *format,...)
 		if ((got) != (want)) \
 			fail("%s is %d, not %d", #got, (int) (got), (int) (want)); \
 	} while (0)
-
-static void end_test(const char *format,...) __attribute__((format(printf, 1, 2)));
-
-static void
-end_test(const char *format,...)
-{
-	va_list		args;
-
-	printf("%sok %d - ", failures ? "not " : "", ++tests_run);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("\n");
-	fflush(stdout);
-	tests_failed += failures > 0;
-	failures = 0;
-}
 
 /* The worked cases: L2, m = 16, an 8 kB page. */
 
