@@ -147,8 +147,7 @@ extern bool vs_hnsw_revmap_add(VsHnswChange *change,
 							   const ItemPointerData *tid, uint32 node);
 extern void vs_hnsw_revmap_walk(VsHnsw *ix, VsHnswRevmapVisit visit,
 								void *arg);
-extern void vs_hnsw_revmap_remove(VsHnsw *ix, const ItemPointerData *dead,
-								  Size ndead);
+extern void vs_hnsw_revmap_remove(VsHnsw *ix, ItemPointerData *dead, Size ndead);
 
 /* hnsw_slot.c: values, rows and link codes */
 extern const struct varlena *vs_hnsw_detoast(VsHnsw *ix, Datum value);
@@ -251,6 +250,7 @@ extern void vs_hnsw_walk_seed(VsHnswWalk *walk, uint32 id, float distance);
 extern void vs_hnsw_walk_run(VsHnswWalk *walk);
 extern bool vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id);
 extern int	vs_hnsw_walk_descend(VsHnswWalk *walk, int to_level);
+extern void vs_hnsw_walk_step_down(VsHnswWalk *walk, int ef);
 extern void vs_hnsw_walk_widen(VsHnswWalk *walk);
 extern int	vs_hnsw_walk_take_window(VsHnswWalk *walk, VsHnswCandidate *out);
 extern bool vs_hnsw_walk_is_exhausted(const VsHnswWalk *walk);

@@ -143,7 +143,6 @@ find_neighbors(Insertion *ins, int *top)
 	VsHnsw	   *ix = ins->ix;
 	VsHnswWalk *walk = vs_hnsw_walk_new(ix, ins->self);
 	int			ef = ix->meta->ef_construction;
-	int			n;
 
 	memset(ins->nchosen, 0, sizeof(ins->nchosen));
 	*top = vs_hnsw_walk_descend(walk, ins->level);
@@ -153,7 +152,6 @@ find_neighbors(Insertion *ins, int *top)
 	walk->keep_rows = true;
 	for (int level = Min(*top, ins->level); level >= 0; level--)
 	{
-		VsHnswCandidate *seeds;
 		uint32		twin;
 
 		vs_hnsw_walk_set_ef(walk, ef);
@@ -162,16 +160,8 @@ find_neighbors(Insertion *ins, int *top)
 		if (twin != VS_HNSW_INVALID_ID)
 			return twin;
 
-		seeds = palloc(sizeof(VsHnswCandidate) * walk->window_room);
-		n = vs_hnsw_walk_take_window(walk, seeds);
-		for (int i = 0; i < n; i++)
-			seeds[i].id = walk->found[seeds[i].id].id;
 		if (level > 0)
-		{
-			vs_hnsw_walk_reset(walk, level - 1, ef);
-			for (int i = 0; i < n; i++)
-				vs_hnsw_walk_seed(walk, seeds[i].id, seeds[i].distance);
-		}
+			vs_hnsw_walk_step_down(walk, ef);
 	}
 	return VS_HNSW_INVALID_ID;
 }

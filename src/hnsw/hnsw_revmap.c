@@ -227,14 +227,15 @@ remove_from_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no, uint32 home,
 }
 
 /*
- * Drop the entries of dead rows, which are sorted by TID.  Visits only the
- * pages of the heap blocks they are in.
+ * Drop the entries of dead rows, which get sorted.  Visits only the pages of
+ * the heap blocks they are in.
  */
 void
-vs_hnsw_revmap_remove(VsHnsw *ix, const ItemPointerData *dead, Size ndead)
+vs_hnsw_revmap_remove(VsHnsw *ix, ItemPointerData *dead, Size ndead)
 {
 	Size		at = 0;
 
+	qsort(dead, ndead, sizeof(*dead), compare_tids);
 	while (at < ndead)
 	{
 		uint32		home = ItemPointerGetBlockNumber(&dead[at]) / ix->meta->revmap_span;

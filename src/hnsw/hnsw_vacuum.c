@@ -92,12 +92,6 @@ compare_rows(const void *a, const void *b)
 	return ItemPointerCompare((ItemPointer) &x->tid, (ItemPointer) &y->tid);
 }
 
-static int
-compare_tids(const void *a, const void *b)
-{
-	return ItemPointerCompare((ItemPointer) a, (ItemPointer) b);
-}
-
 /* Is the TID among the dead rows of one node, which are sorted? */
 static bool
 row_is_dead(const ItemPointerData *tid, const DeadRow *rows, Size nrows)
@@ -286,7 +280,6 @@ drop_rows(Vacuum *vacuum)
 								  vacuum->nrows * sizeof(ItemPointerData));
 	for (Size i = 0; i < vacuum->nrows; i++)
 		tids[i] = vacuum->rows[i].tid;
-	qsort(tids, vacuum->nrows, sizeof(ItemPointerData), compare_tids);
 	vs_hnsw_revmap_remove(vacuum->ix, tids, vacuum->nrows);
 	pfree(tids);
 	vacuum->stats->tuples_removed += vacuum->nrows;

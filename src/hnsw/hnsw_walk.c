@@ -341,8 +341,8 @@ release_walk(void *arg)
 }
 
 /*
- * A walk towards q, which must stay.  It ends with the current memory context.
- * Call vs_hnsw_walk_reset or vs_hnsw_walk_descend before use.
+ * A walk towards q, which must stay, that has seen nothing yet.  It ends with
+ * the current memory context.
  */
 VsHnswWalk *
 vs_hnsw_walk_new(VsHnsw *ix, const float *q)
@@ -366,6 +366,7 @@ vs_hnsw_walk_new(VsHnsw *ix, const float *q)
 	walk->planes = planes;
 	walk->max_found = INT_MAX;
 	walk->keep_rows = false;
+	vs_hnsw_walk_reset(walk, 0, VS_HNSW_UPPER_EF);
 	return walk;
 }
 
@@ -648,18 +649,20 @@ vs_hnsw_walk_take_window(VsHnswWalk *walk, VsHnswCandidate *out)
 	return n;
 }
 
-/* Seed the walk with the window of the level above. */
-static void
-step_down(VsHnswWalk *walk, int level, int ef)
+/* Go on to the level below, from the nodes that the window holds. */
+void
+vs_hnsw_walk_step_down(VsHnswWalk *walk, int ef)
 {
-	VsHnswCandidate seeds[VS_HNSW_UPPER_EF];
+	VsHnswCandidate *seeds = palloc(sizeof(VsHnswCandidate) *
+									Max(walk->nwindow, 1));
 	int			n = vs_hnsw_walk_take_window(walk, seeds);
 
 	for (int i = 0; i < n; i++)
 		seeds[i].id = walk->found[seeds[i].id].id;
-	vs_hnsw_walk_reset(walk, level, ef);
+	vs_hnsw_walk_reset(walk, walk->level - 1, ef);
 	for (int i = 0; i < n; i++)
 		vs_hnsw_walk_seed(walk, seeds[i].id, seeds[i].distance);
+	pfree(seeds);
 }
 
 /*
@@ -707,7 +710,7 @@ vs_hnsw_walk_descend(VsHnswWalk *walk, int to_level)
 	for (int level = top; level > to_level; level--)
 	{
 		vs_hnsw_walk_run(walk);
-		step_down(walk, level - 1, VS_HNSW_UPPER_EF);
+		vs_hnsw_walk_step_down(walk, VS_HNSW_UPPER_EF);
 	}
 	return top;
 }

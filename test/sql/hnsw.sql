@@ -450,5 +450,16 @@ SELECT (SELECT array_agg(id ORDER BY n) FROM by_index(q)) = (SELECT array_agg(id
 	FROM (VALUES ('SELECT id, v <-> ''[3,0]'' FROM hnsw_ties ORDER BY v <-> ''[3,0]'', id DESC LIMIT 25')) t (q);
 DROP TABLE hnsw_ties;
 
+-- A scan leaves nothing behind for the next one, of an empty index
+
+CREATE TABLE hnsw_before (id int, v vector(24));
+INSERT INTO hnsw_before SELECT i, test_vector(i, 24) FROM generate_series(1, 500) i;
+CREATE INDEX hnsw_before_v ON hnsw_before USING hnsw (v vector_l2_ops);
+CREATE TABLE hnsw_after (id int, v vector(24));
+CREATE INDEX hnsw_after_v ON hnsw_after USING hnsw (v vector_l2_ops);
+SELECT count(*) FROM by_index('SELECT id, v <-> test_vector(1, 24) FROM hnsw_before ORDER BY v <-> test_vector(1, 24) LIMIT 10');
+SELECT count(*) FROM by_index('SELECT id, v <-> test_vector(1, 24) FROM hnsw_after ORDER BY v <-> test_vector(1, 24) LIMIT 10');
+DROP TABLE hnsw_before, hnsw_after;
+
 DROP FUNCTION settings(int, text, int);
 DROP FUNCTION compared(text), by_index(text), by_heap(text), scans(text, text), test_vector(bigint, int);
