@@ -42,7 +42,9 @@ PG_CPPFLAGS = -I$(srcdir)/src -isystem $(includedir_server) \
 SHLIB_LINK = -lm
 
 PG_CONFIG ?= pg_config
-PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
+# Debian has PGXS in the package of the client: the headers are what tells.
+SERVER_HEADER := $(wildcard $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)/postgres.h)
 
 # These goals are scripts.  They need no server headers, install what is
 # missing, and call make again for the rest.  PGXS stays out while one of them
@@ -86,7 +88,7 @@ ifneq ($(OTHER_GOALS),)
 $(OTHER_GOALS): ; @$(MAKE) --no-print-directory $@
 endif
 
-else ifeq ($(PGXS),)
+else ifeq ($(and $(PGXS),$(SERVER_HEADER)),)
 
 $(or $(MAKECMDGOALS),all):
 	@echo "the PostgreSQL server headers are missing; run: make deps" >&2

@@ -66,13 +66,15 @@ need_packages()
 }
 
 # need_server: a server with its headers.  Any version that is already there
-# will do; else the one that the distribution has.
+# will do; else the one that the distribution has.  (That PGXS is there tells
+# nothing: Debian has it in the package of the client.)
 need_server()
 {
-	local major
+	local config=${PG_CONFIG:-pg_config} major
 
-	if [ -f "$("${PG_CONFIG:-pg_config}" --pgxs 2>/dev/null)" ] &&
-		[ -x "$("${PG_CONFIG:-pg_config}" --bindir)/postgres" ]; then
+	if [ -f "$("$config" --includedir-server 2>/dev/null)/postgres.h" ] &&
+		[ -f "$("$config" --pgxs)" ] &&
+		[ -x "$("$config" --bindir)/postgres" ]; then
 		return
 	fi
 	refresh_packages
