@@ -1,6 +1,7 @@
 /*
  * kernel.h
- *		Loops over arrays: distances, number formats, the rotation, link codes.
+ *		Loops over arrays: distances, number formats, the rotation, link codes,
+ *		and those of an encoder (kernel_nn.h).
  *
  * Pure C: no server header, no allocation, no error path.  The caller owns
  * all memory and gives all lengths.  The scalar version of every loop is its
@@ -16,6 +17,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "kernel/kernel_nn.h"
 
 /* How a vector is stored in a row: element format, one scale per row. */
 typedef enum VsCodec
@@ -125,6 +128,9 @@ typedef struct VsKernels
 	 * to 0 .. 2^b - 1.  Returns sum level * r.  Writes exactly the stride.
 	 */
 	float		(*code_encode[VS_BITS_COUNT]) (int n, const float *r, float inv_delta, uint8_t *code);
+
+	/* what an encoder runs */
+	VsNnKernels nn;
 } VsKernels;
 
 /* The table in use; set by vs_kernel_init, never NULL (scalar before). */

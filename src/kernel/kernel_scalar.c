@@ -6,7 +6,7 @@
  * error of a sum then grows with n / LANES, and the compiler may keep the
  * partial sums in vector registers without licence to reorder anything.
  */
-#include "kernel/kernel_isa.h"
+#include "kernel/kernel_nn_isa.h"
 
 #include <math.h>
 
@@ -334,4 +334,15 @@ const VsKernels vs_kernel_scalar = {
 	.code_dot = {code_dot_1, code_dot_2, code_dot_4},
 	.code_l1 = {code_l1_1, code_l1_2, code_l1_4},
 	.code_encode = {code_encode_1, code_encode_2, code_encode_4},
+	.nn = {
+		.linear = vs_nn_scalar_linear,
+		.attention = vs_nn_scalar_attention,
+		.layer_norm = vs_nn_scalar_layer_norm,
+		.rms_norm = vs_nn_scalar_rms_norm,
+		.activate = vs_nn_scalar_activate,
+		.softmax = vs_nn_scalar_softmax,
+		.rotate = vs_nn_scalar_rotate,
+		.row_add = {vs_nn_scalar_row_add_float32, vs_nn_scalar_row_add_float16,
+		vs_nn_scalar_row_add_bfloat16, vs_nn_scalar_row_add_int8},
+	},
 };
