@@ -49,7 +49,8 @@ SERVER_HEADER := $(wildcard $(shell $(PG_CONFIG) --includedir-server 2>/dev/null
 # These goals are scripts.  They need no server headers, install what is
 # missing, and call make again for the rest.  PGXS stays out while one of them
 # is made, for it has a "check" of its own.
-SCRIPT_GOALS = help deps check demo bench lint unitcheck indent indent-check
+SCRIPT_GOALS = help deps check demo model bench bench-embed lint unitcheck indent \
+	indent-check
 WANTED_SCRIPTS := $(filter $(SCRIPT_GOALS),$(MAKECMDGOALS))
 
 ifneq ($(WANTED_SCRIPTS),)
@@ -71,9 +72,14 @@ deps: ;         @bash test/deps.sh
 check: ;        @bash test/check.sh
 #: check               build and run every test on private servers
 demo: ;         @bash test/demo/demo.sh
-#: demo                show it on 341,479 real word vectors
+#: demo                embed, index and search the packages of Debian
+model: ;        @bash test/model/model.sh $(MODEL_FOLDER)
+#: model               fetch an embedding model and register it as use-lite
+#:                     (in the database psql connects to; MODEL_FOLDER=... keeps it)
 bench: ;        @bash test/bench/ann.sh
-#: bench               compare with pgvector and hnswlib
+#: bench               vectors and indexes: compare with pgvector and hnswlib
+bench-embed: ;  @bash test/bench/embed.sh
+#: bench-embed         embeddings: speed, exactness, quality; compare with PyTorch
 lint: ;         @bash test/lint.sh
 #: lint                layering and portability rules
 unitcheck: ;    @bash test/unit.sh

@@ -75,4 +75,67 @@
 #define vs_disable_path(path)	((void) (path))
 #endif
 
+/* The role that may read files of the server got its present name in 14. */
+#if PG_VERSION_NUM >= 140000
+#define VS_ROLE_READ_SERVER_FILES	ROLE_PG_READ_SERVER_FILES
+#else
+#define VS_ROLE_READ_SERVER_FILES	DEFAULT_ROLE_READ_SERVER_FILES
+#endif
+
+/* Checks of rights became general functions in 16. */
+#if PG_VERSION_NUM >= 160000
+#define vs_owns_relation(relid, role) \
+	object_ownercheck(RelationRelationId, relid, role)
+#else
+#define vs_owns_relation(relid, role)	pg_class_ownercheck(relid, role)
+#endif
+
+/* Scans of a range of row addresses came in 14. */
+#if PG_VERSION_NUM >= 140000
+#define VS_HAVE_TID_RANGE	true
+#else
+#define VS_HAVE_TID_RANGE	false
+#endif
+
+/* SHA-256 got a common interface in 14. */
+#if PG_VERSION_NUM >= 140000
+#include "common/cryptohash.h"
+typedef pg_cryptohash_ctx VsSha256;
+#define vs_sha256_create()			pg_cryptohash_create(PG_SHA256)
+#define vs_sha256_init(ctx)			(pg_cryptohash_init(ctx) >= 0)
+#define vs_sha256_update(ctx, data, len) \
+	(pg_cryptohash_update(ctx, (const uint8 *) (data), len) >= 0)
+#define vs_sha256_final(ctx, out)	(pg_cryptohash_final(ctx, out, 32) >= 0)
+#define vs_sha256_free(ctx)			pg_cryptohash_free(ctx)
+#else
+#include "common/sha2.h"
+typedef pg_sha256_ctx VsSha256;
+#define vs_sha256_create()			((VsSha256 *) palloc(sizeof(VsSha256)))
+#define vs_sha256_init(ctx)			(pg_sha256_init(ctx), true)
+#define vs_sha256_update(ctx, data, len) \
+	(pg_sha256_update(ctx, (const uint8 *) (data), len), true)
+#define vs_sha256_final(ctx, out)	(pg_sha256_final(ctx, out), true)
+#define vs_sha256_free(ctx)			pfree(ctx)
+#endif
+
+/* What the JSON parser calls returns whether to go on since 16. */
+#if PG_VERSION_NUM >= 160000
+#define VsJsonActionResult			JsonParseErrorType
+#define VS_JSON_ACTION_DONE			return JSON_SUCCESS
+#else
+#define VsJsonActionResult			void
+#define VS_JSON_ACTION_DONE			return
+#endif
+
+/* The JSON lexer can be on the stack since 17, and has its own end. */
+#if PG_VERSION_NUM >= 170000
+#define vs_make_json_lexer(text, len) \
+	makeJsonLexContextCstringLen(NULL, text, len, PG_UTF8, true)
+#define vs_free_json_lexer(lex)		freeJsonLexContext(lex)
+#else
+#define vs_make_json_lexer(text, len) \
+	makeJsonLexContextCstringLen(text, len, PG_UTF8, true)
+#define vs_free_json_lexer(lex)		pfree(lex)
+#endif
+
 #endif							/* VS_COMPAT_H */

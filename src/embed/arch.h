@@ -107,7 +107,7 @@ typedef struct VsModelConfig
 	int32		max_tokens;		/* special tokens included */
 	int32		lower_case;		/* sentence_bert_config: do_lower_case */
 	int32		pooling;		/* set of VsPooling */
-	int32		prompt_in_pooling;	/* default for prompts */
+	int32		prompt_in_pooling;	/* include_prompt: 1 or 0; -1: not said */
 	int32		matryoshka_norm;	/* Nomic v1.5: layer norm before cutting */
 	int32		stage_count;
 	VsStage		stages[VS_MODEL_MAX_STAGES];

@@ -37,7 +37,7 @@ typedef struct VsTensorSet VsTensorSet;
  * Read the headers of all weight files of the directory: model.safetensors, or
  * the shards that model.safetensors.index.json names (plain file names in the
  * same directory).  Limits: header at most 100 MB and within the file, at most
- * 1,000 shards; ranges must lie in the data, match shape and dtype, and not
+ * 100 shards; ranges must lie in the data, match shape and dtype, and not
  * overlap.  Files stay open as transient files until close or the end of the
  * transaction.
  */
@@ -60,5 +60,16 @@ extern void vs_tensors_read(VsTensorSet *set, const VsTensor *tensor,
 /* Files of the set, by name within the directory, in the order of the names. */
 extern int	vs_tensors_file_count(const VsTensorSet *set);
 extern const char *vs_tensors_file_name(const VsTensorSet *set, int i);
+extern uint64 vs_tensors_file_size(const VsTensorSet *set, int i);
+
+/* Hand all bytes of a file to visit, piece by piece, in their order. */
+typedef void (*VsTensorVisit) (void *arg, const char *bytes, Size len);
+extern void vs_tensors_visit(VsTensorSet *set, int i, VsTensorVisit visit, void *arg);
+
+/*
+ * An error if a file of the set has been written to since the set was opened:
+ * its size, or the times of its last change, are others.
+ */
+extern void vs_tensors_check_unchanged(const VsTensorSet *set);
 
 #endif							/* VS_EMBED_SAFETENSORS_H */

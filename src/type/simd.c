@@ -6,7 +6,6 @@
 
 #include "utils/guc.h"
 
-#include "compat.h"
 #include "kernel/kernel.h"
 #include "vecsearch.h"
 
@@ -54,5 +53,4 @@ vs_simd_init(void)
 							   "auto takes the best the processor has; scalar, avx2, avx512 and neon force one.",
 							   &simd_setting, "auto", PGC_USERSET, 0,
 							   check_simd, assign_simd, NULL);
-	vs_reserve_guc_prefix("vecsearch");
 }

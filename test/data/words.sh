@@ -11,7 +11,7 @@
 vs_scratch=$(mktemp -d)
 trap 'rm -rf "$vs_scratch"' EXIT
 fetch_words "$vs_scratch"
-words_json "$vs_scratch" | node "$vs_root/test/demo/words.js" copy |
+words_json "$vs_scratch" | node "$vs_root/test/data/words.js" copy |
 	awk -F '\t' '$2 ~ /^[a-z][a-z][a-z]+$/' | sort -n |
 	awk -F '\t' -v OFS='\t' 'NR <= 1200 {
 		n = split(substr($3, 2, length($3) - 2), x, ",")

