@@ -71,8 +71,10 @@ typedef struct EmbedCall
 
 static EmbedCall *embed_call(FunctionCallInfo fcinfo, const EmbedArgs *args);
 static char *text_arg(FunctionCallInfo fcinfo, int n);
-static void common_args(FunctionCallInfo fcinfo, bool dimensions, EmbedArgs *args);
-static Datum embed_array(const VsEmbedPlan *plan, ArrayType *texts, Oid vector_type);
+static void common_args(FunctionCallInfo fcinfo, bool dimensions,
+						EmbedArgs *args);
+static Datum embed_array(const VsEmbedPlan *plan, ArrayType *texts,
+						 Oid vector_type);
 
 /* ------------------------------------------------------------------------
  * SQL functions
@@ -91,8 +93,10 @@ vs_embed(PG_FUNCTION_ARGS)
 	input = PG_GETARG_TEXT_PP(0);
 	common_args(fcinfo, true, &args);
 	call = embed_call(fcinfo, &args);
-	PG_RETURN_DATUM(vs_embed_one(&call->memo, fcinfo->flinfo->fn_mcxt, &call->plan,
-								 VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input)));
+	PG_RETURN_DATUM(vs_embed_one(&call->memo, fcinfo->flinfo->fn_mcxt,
+								 &call->plan,
+								 VARDATA_ANY(input),
+								 VARSIZE_ANY_EXHDR(input)));
 }
 
 PG_FUNCTION_INFO_V1(vs_embed_array);
@@ -108,7 +112,8 @@ vs_embed_array(PG_FUNCTION_ARGS)
 	texts = PG_GETARG_ARRAYTYPE_P(0);
 	common_args(fcinfo, true, &args);
 	call = embed_call(fcinfo, &args);
-	PG_RETURN_DATUM(embed_array(&call->plan, texts, vs_embed_vector_type(call->schema)));
+	PG_RETURN_DATUM(embed_array(&call->plan, texts,
+								vs_embed_vector_type(call->schema)));
 }
 
 PG_FUNCTION_INFO_V1(vs_embed_pinned);
@@ -134,8 +139,10 @@ vs_embed_pinned(PG_FUNCTION_ARGS)
 				 errmsg("embed_pinned needs a pinned model, name@hash"),
 				 errhint("The column pinned of the view embedding_models has it.")));
 	call = embed_call(fcinfo, &args);
-	PG_RETURN_DATUM(vs_embed_one(&call->memo, fcinfo->flinfo->fn_mcxt, &call->plan,
-								 VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input)));
+	PG_RETURN_DATUM(vs_embed_one(&call->memo, fcinfo->flinfo->fn_mcxt,
+								 &call->plan,
+								 VARDATA_ANY(input),
+								 VARSIZE_ANY_EXHDR(input)));
 }
 
 /* The rows of embed_tokens, while they are handed out. */
@@ -183,7 +190,8 @@ token_piece(const VsEmbedPlan *plan, int32 id, bool *isnull)
 	const char *piece = vs_tokenizer_piece(model->tokenizer, id, &len);
 
 	*isnull = piece == NULL;
-	return piece == NULL ? (Datum) 0 : CStringGetTextDatum(piece_text(piece, len));
+	return piece == NULL ? (Datum) 0 : CStringGetTextDatum(piece_text(piece,
+																	  len));
 }
 
 PG_FUNCTION_INFO_V1(vs_embed_tokens);
@@ -201,7 +209,8 @@ vs_embed_tokens(PG_FUNCTION_ARGS)
 
 		calls = SRF_FIRSTCALL_INIT();
 		old = MemoryContextSwitchTo(calls->multi_call_memory_ctx);
-		if (get_call_result_type(fcinfo, NULL, &calls->tuple_desc) != TYPEFUNC_COMPOSITE)
+		if (get_call_result_type(fcinfo, NULL,
+								 &calls->tuple_desc) != TYPEFUNC_COMPOSITE)
 			elog(ERROR, "embed_tokens must return rows");
 		calls->tuple_desc = BlessTupleDesc(calls->tuple_desc);
 		rows = palloc0(sizeof(TokenRows));
@@ -213,7 +222,8 @@ vs_embed_tokens(PG_FUNCTION_ARGS)
 			vs_embed_plan(vs_embed_schema(fcinfo), args.model, args.task,
 						  args.instruction, 0, &rows->plan);
 			vs_embed_tokenize(vs_model_get(rows->plan.hash), &rows->plan,
-							  VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input), &rows->input);
+							  VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input),
+							  &rows->input);
 			calls->max_calls = rows->input.count;
 		}
 		MemoryContextSwitchTo(old);
@@ -231,7 +241,9 @@ vs_embed_tokens(PG_FUNCTION_ARGS)
 		values[1] = Int32GetDatum(rows->input.ids[i]);
 		values[2] = token_piece(&rows->plan, rows->input.ids[i], &nulls[2]);
 		values[3] = BoolGetDatum(i >= rows->input.skip);
-		SRF_RETURN_NEXT(calls, HeapTupleGetDatum(heap_form_tuple(calls->tuple_desc, values, nulls)));
+		SRF_RETURN_NEXT(calls,
+						HeapTupleGetDatum(heap_form_tuple(calls->tuple_desc, values,
+														  nulls)));
 	}
 	SRF_RETURN_DONE(calls);
 }
@@ -246,7 +258,8 @@ space_length(const char *s, Size n)
 {
 	const unsigned char *u = (const unsigned char *) s;
 
-	if (u[0] == ' ' || (u[0] >= 0x09 && u[0] <= 0x0D) || (u[0] >= 0x1C && u[0] <= 0x1F))
+	if (u[0] == ' ' || (u[0] >= 0x09 && u[0] <= 0x0D) || (u[0] >= 0x1C &&
+														  u[0] <= 0x1F))
 		return 1;
 	if (n >= 2 && u[0] == 0xC2 && (u[1] == 0x85 || u[1] == 0xA0))
 		return 2;
@@ -255,7 +268,8 @@ space_length(const char *s, Size n)
 	if (u[0] == 0xE1 && u[1] == 0x9A && u[2] == 0x80)	/* U+1680 */
 		return 3;
 	if (u[0] == 0xE2 && u[1] == 0x80 &&
-		((u[2] >= 0x80 && u[2] <= 0x8A) || u[2] == 0xA8 || u[2] == 0xA9 || u[2] == 0xAF))
+		((u[2] >= 0x80 && u[2] <= 0x8A) || u[2] == 0xA8 || u[2] == 0xA9 ||
+		 u[2] == 0xAF))
 		return 3;				/* U+2000 to 200A, 2028, 2029, 202F */
 	if (u[0] == 0xE2 && u[1] == 0x81 && u[2] == 0x9F)	/* U+205F */
 		return 3;
@@ -278,7 +292,8 @@ strip(const char **s, Size *n)
 	for (;;)
 	{
 		for (step = 1; step <= 3; step++)
-			if ((Size) step <= *n && space_length(*s + *n - step, step) == step)
+			if ((Size) step <= *n && space_length(*s + *n - step,
+												  step) == step)
 				break;
 		if (step > 3)
 			break;
@@ -297,7 +312,8 @@ prompt_tokens(const VsModel *model, const char *prompt)
 	int			before,
 				after;
 
-	vs_tokenize(model->tokenizer, prompt, strlen(prompt), model->config.max_tokens, &tokens);
+	vs_tokenize(model->tokenizer, prompt, strlen(prompt),
+				model->config.max_tokens, &tokens);
 	vs_tokenizer_specials(model->tokenizer, &before, &after);
 	pfree(tokens.ids);
 	return Max(tokens.count - after, 0);
@@ -344,7 +360,8 @@ task_names(const VsEmbedModel *model)
 
 	initStringInfo(&names);
 	for (int i = 0; i < model->ntasks; i++)
-		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", model->tasks[i].name);
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "",
+						 model->tasks[i].name);
 	return names.data;
 }
 
@@ -356,7 +373,8 @@ find_task(const VsEmbedModel *model, const char *name)
 			return &model->tasks[i];
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("embedding model \"%s\" has no task \"%s\"", model->name, name),
+			 errmsg("embedding model \"%s\" has no task \"%s\"", model->name,
+					name),
 			 model->ntasks > 0
 			 ? errdetail("Its tasks are: %s.", task_names(model))
 			 : errdetail("It has no tasks."),
@@ -428,7 +446,8 @@ void
 vs_embed_plan_pinned(Oid schema, const char *pinned, const char *prompt,
 					 bool pooled, int dimensions, VsEmbedPlan *plan)
 {
-	finish_plan(vs_embed_find_usable(schema, pinned), prompt, pooled, dimensions, plan);
+	finish_plan(vs_embed_find_usable(schema, pinned), prompt, pooled,
+				dimensions, plan);
 }
 
 /* ------------------------------------------------------------------------
@@ -457,11 +476,13 @@ vs_embed_tokenize(const VsModel *model, const VsEmbedPlan *plan,
 		body = joined;
 		body_len += prompt_len;
 	}
-	vs_tokenize(model->tokenizer, body, body_len, model->config.max_tokens, &tokens);
+	vs_tokenize(model->tokenizer, body, body_len, model->config.max_tokens,
+				&tokens);
 	if (tokens.truncated && !vs_embed_truncate)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("text has more than %d tokens", model->config.max_tokens),
+				 errmsg("text has more than %d tokens",
+						model->config.max_tokens),
 				 errdetail("The embedding model takes no more, and vecsearch.embedding_truncate is off.")));
 	if (joined != NULL)
 		pfree(joined);
@@ -495,7 +516,8 @@ vs_embed_encode(const VsModel *model, const VsEmbedPlan *plan,
 }
 
 static bool
-remembered(const VsEmbedMemo *memo, const VsEmbedPlan *plan, const char *text, int len)
+remembered(const VsEmbedMemo *memo, const VsEmbedPlan *plan, const char *text,
+		   int len)
 {
 	return memo->text != NULL && memo->len == len &&
 		memcmp(memo->text, text, len) == 0 &&
@@ -534,7 +556,8 @@ remember(VsEmbedMemo *memo, MemoryContext context, const VsEmbedPlan *plan,
 }
 
 Datum
-vs_embed_one(VsEmbedMemo **memo, MemoryContext context, const VsEmbedPlan *plan,
+vs_embed_one(VsEmbedMemo **memo, MemoryContext context,
+			 const VsEmbedPlan *plan,
 			 const char *text, int len)
 {
 	const VsModel *model;
@@ -591,7 +614,8 @@ embed_array(const VsEmbedPlan *plan, ArrayType *texts, Oid vector_type)
 	VsEncoderInput *inputs;
 	int		   *at;
 
-	deconstruct_array(texts, TEXTOID, -1, false, TYPALIGN_INT, &elements, &nulls, &count);
+	deconstruct_array(texts, TEXTOID, -1, false, TYPALIGN_INT, &elements,
+					  &nulls, &count);
 	if ((Size) count * VS_VECTOR_SIZE(plan->dim) > MaxAllocSize / 2)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -607,7 +631,8 @@ embed_array(const VsEmbedPlan *plan, ArrayType *texts, Oid vector_type)
 		if (nulls[i])
 			continue;
 		element = DatumGetTextPP(elements[i]);
-		vs_embed_tokenize(model, plan, VARDATA_ANY(element), VARSIZE_ANY_EXHDR(element), &inputs[n]);
+		vs_embed_tokenize(model, plan, VARDATA_ANY(element),
+						  VARSIZE_ANY_EXHDR(element), &inputs[n]);
 		tokens += inputs[n].count;
 		at[n++] = i;
 		if (tokens >= (int64) vs_embed_batch_tokens * SLICE_BATCHES)
@@ -618,8 +643,10 @@ embed_array(const VsEmbedPlan *plan, ArrayType *texts, Oid vector_type)
 		}
 	}
 	encode_slice(model, plan, n, inputs, at, elements);
-	return PointerGetDatum(construct_md_array(elements, nulls, ARR_NDIM(texts), ARR_DIMS(texts),
-											  ARR_LBOUND(texts), vector_type, -1, false, TYPALIGN_INT));
+	return PointerGetDatum(construct_md_array(elements, nulls, ARR_NDIM(texts),
+											  ARR_DIMS(texts),
+											  ARR_LBOUND(texts), vector_type,
+											  -1, false, TYPALIGN_INT));
 }
 
 /* ------------------------------------------------------------------------
@@ -675,9 +702,11 @@ embed_call(FunctionCallInfo fcinfo, const EmbedArgs *args)
 
 	if (call == NULL)
 	{
-		call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(EmbedCall));
+		call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt,
+									  sizeof(EmbedCall));
 		call->schema = vs_embed_schema(fcinfo);
-		call->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "embed call",
+		call->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt,
+											  "embed call",
 											  ALLOCSET_SMALL_SIZES);
 		fcinfo->flinfo->fn_extra = call;
 
@@ -707,7 +736,8 @@ embed_call(FunctionCallInfo fcinfo, const EmbedArgs *args)
 							 wanted.dimensions, &call->plan);
 	}
 	else
-		vs_embed_plan(call->schema, wanted.model, wanted.task, wanted.instruction,
+		vs_embed_plan(call->schema, wanted.model, wanted.task,
+					  wanted.instruction,
 					  wanted.dimensions, &call->plan);
 	MemoryContextSwitchTo(old);
 	call->planned = true;
@@ -730,15 +760,18 @@ vs_embed_init(void)
 	DefineCustomStringVariable("vecsearch.embedding_model",
 							   "Sets the model of embed() where none is named.",
 							   "A name of the view embedding_models.",
-							   &default_model, "", PGC_USERSET, 0, NULL, NULL, NULL);
+							   &default_model, "", PGC_USERSET, 0, NULL, NULL,
+							   NULL);
 	DefineCustomBoolVariable("vecsearch.embedding_truncate",
 							 "Cuts texts that have more tokens than the model takes.",
 							 "If off, such a text is an error.",
-							 &vs_embed_truncate, true, PGC_USERSET, 0, NULL, NULL, NULL);
+							 &vs_embed_truncate, true, PGC_USERSET, 0, NULL,
+							 NULL, NULL);
 	DefineCustomIntVariable("vecsearch.embedding_batch_tokens",
 							"Sets how many tokens of several texts are encoded together.",
 							"More takes more memory; 2,048 is about as fast as it gets.",
-							&vs_embed_batch_tokens, 2048, 64, 65536, PGC_USERSET, 0,
+							&vs_embed_batch_tokens, 2048, 64, 65536,
+							PGC_USERSET, 0,
 							NULL, NULL, NULL);
 	vs_embed_catalog_init();
 	vs_embed_file_init();

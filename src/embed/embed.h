@@ -70,11 +70,14 @@ typedef struct VsEmbedPlan
  * be NULL; dimensions is 0 if not given.
  */
 extern void vs_embed_plan(Oid schema, const char *model, const char *task,
-						  const char *instruction, int dimensions, VsEmbedPlan *plan);
+						  const char *instruction, int dimensions,
+						  VsEmbedPlan *plan);
 
 /* The same of a model name@hash and a prompt (UTF-8). */
-extern void vs_embed_plan_pinned(Oid schema, const char *pinned, const char *prompt,
-								 bool pooled, int dimensions, VsEmbedPlan *plan);
+extern void vs_embed_plan_pinned(Oid schema, const char *pinned,
+								 const char *prompt,
+								 bool pooled, int dimensions,
+								 VsEmbedPlan *plan);
 
 /*
  * The tokens of a text (database's encoding) in the current memory context.
@@ -85,7 +88,8 @@ extern void vs_embed_tokenize(const VsModel *model, const VsEmbedPlan *plan,
 
 /* Vectors (n Datums) of n texts, in the current memory context. */
 extern void vs_embed_encode(const VsModel *model, const VsEmbedPlan *plan,
-							int n, const VsEncoderInput *inputs, Datum *vectors);
+							int n, const VsEncoderInput *inputs,
+							Datum *vectors);
 
 /* Memory of a function's caller for one value after the other (trigger). */
 typedef struct VsEmbedMemo VsEmbedMemo;

@@ -62,7 +62,8 @@ Oid
 vs_embed_vector_type(Oid schema)
 {
 	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-									   PointerGetDatum("vector"), ObjectIdGetDatum(schema));
+									   PointerGetDatum("vector"),
+									   ObjectIdGetDatum(schema));
 
 	if (!OidIsValid(type))
 		ereport(ERROR,
@@ -79,7 +80,8 @@ vs_embed_open(Oid schema, const char *name, LOCKMODE lock)
 	if (!OidIsValid(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("the table %s of the extension vecsearch is missing", name)));
+				 errmsg("the table %s of the extension vecsearch is missing",
+						name)));
 	if (strcmp(name, "vecsearch_model") == 0)
 		model_table = relid;
 	else if (strcmp(name, "vecsearch_column") == 0)
@@ -93,7 +95,8 @@ vs_embed_try_lock(Relation table, Oid object)
 	LOCKTAG		tag;
 
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationGetRelid(table), object, 0);
-	return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+	return LockAcquire(&tag, ExclusiveLock, false,
+					   true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 uint64
@@ -125,7 +128,8 @@ typedef struct Row
 static SysScanDesc
 scan_by(Relation table, int column, const char *value, ScanKeyData *key)
 {
-	ScanKeyInit(key, column, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(value));
+	ScanKeyInit(key, column, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(value));
 	return systable_beginscan(table, InvalidOid, false, NULL, 1, key);
 }
 
@@ -134,7 +138,8 @@ read_users(Datum value, VsEmbedModel *model)
 {
 	Datum	   *roles;
 
-	deconstruct_array(DatumGetArrayTypeP(value), REGROLEOID, sizeof(Oid), true, TYPALIGN_INT,
+	deconstruct_array(DatumGetArrayTypeP(value), REGROLEOID, sizeof(Oid), true,
+					  TYPALIGN_INT,
 					  &roles, NULL, &model->nusers);
 	model->users = palloc(sizeof(Oid) * Max(model->nusers, 1));
 	for (int i = 0; i < model->nusers; i++)
@@ -144,13 +149,15 @@ read_users(Datum value, VsEmbedModel *model)
 static int
 compare_tasks(const void *a, const void *b)
 {
-	return strcmp(((const VsEmbedTask *) a)->name, ((const VsEmbedTask *) b)->name);
+	return strcmp(((const VsEmbedTask *) a)->name,
+				  ((const VsEmbedTask *) b)->name);
 }
 
 static void
 read_tasks(Oid schema, VsEmbedModel *model)
 {
-	Relation	table = vs_embed_open(schema, "vecsearch_task", AccessShareLock);
+	Relation	table = vs_embed_open(schema, "vecsearch_task",
+									  AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan = scan_by(table, VS_TASK_MODEL, model->name, &key);
 	HeapTuple	tuple;
@@ -162,14 +169,17 @@ read_tasks(Oid schema, VsEmbedModel *model)
 		Row			row;
 		VsEmbedTask *task;
 
-		heap_deform_tuple(tuple, RelationGetDescr(table), row.values, row.nulls);
+		heap_deform_tuple(tuple, RelationGetDescr(table), row.values,
+						  row.nulls);
 		if (model->ntasks == room)
-			model->tasks = repalloc(model->tasks, sizeof(VsEmbedTask) * (room *= 2));
+			model->tasks = repalloc(model->tasks,
+									sizeof(VsEmbedTask) * (room *= 2));
 		task = &model->tasks[model->ntasks++];
 		task->name = ROW_TEXT(&row, VS_TASK_NAME);
 		task->prompt = ROW_TEXT(&row, VS_TASK_PROMPT);
 		task->include_said = !row.nulls[VS_TASK_INCLUDE - 1];
-		task->include = task->include_said && DatumGetBool(row.values[VS_TASK_INCLUDE - 1]);
+		task->include = task->include_said &&
+			DatumGetBool(row.values[VS_TASK_INCLUDE - 1]);
 	}
 	systable_endscan(scan);
 	table_close(table, AccessShareLock);
@@ -180,7 +190,8 @@ read_tasks(Oid schema, VsEmbedModel *model)
 static VsEmbedModel *
 read_model(Oid schema, const char *name)
 {
-	Relation	table = vs_embed_open(schema, "vecsearch_model", AccessShareLock);
+	Relation	table = vs_embed_open(schema, "vecsearch_model",
+									  AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan = scan_by(table, VS_MODEL_NAME, name, &key);
 	HeapTuple	tuple = systable_getnext(scan);
@@ -190,10 +201,12 @@ read_model(Oid schema, const char *name)
 	{
 		Row			row;
 
-		heap_deform_tuple(tuple, RelationGetDescr(table), row.values, row.nulls);
+		heap_deform_tuple(tuple, RelationGetDescr(table), row.values,
+						  row.nulls);
 		model = palloc0(sizeof(VsEmbedModel));
 		model->name = ROW_TEXT(&row, VS_MODEL_NAME);
-		strlcpy(model->hash, ROW_TEXT(&row, VS_MODEL_HASH), sizeof(model->hash));
+		strlcpy(model->hash, ROW_TEXT(&row, VS_MODEL_HASH),
+				sizeof(model->hash));
 		model->dim = DatumGetInt32(row.values[VS_MODEL_DIMENSIONS - 1]);
 		model->max_tokens = DatumGetInt32(row.values[VS_MODEL_MAX_TOKENS - 1]);
 		model->bytes = DatumGetInt64(row.values[VS_MODEL_BYTES - 1]);
@@ -213,9 +226,11 @@ read_model(Oid schema, const char *name)
  * The first row with this hash for which test (or NULL) is true: its name.
  */
 static char *
-scan_hash(Oid schema, const char *hash, bool (*test) (const VsEmbedModel *model))
+scan_hash(Oid schema, const char *hash,
+		  bool (*test) (const VsEmbedModel *model))
 {
-	Relation	table = vs_embed_open(schema, "vecsearch_model", AccessShareLock);
+	Relation	table = vs_embed_open(schema, "vecsearch_model",
+									  AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan = scan_by(table, VS_MODEL_HASH, hash, &key);
 	HeapTuple	tuple;
@@ -226,7 +241,8 @@ scan_hash(Oid schema, const char *hash, bool (*test) (const VsEmbedModel *model)
 		Row			row;
 		VsEmbedModel model = {0};
 
-		heap_deform_tuple(tuple, RelationGetDescr(table), row.values, row.nulls);
+		heap_deform_tuple(tuple, RelationGetDescr(table), row.values,
+						  row.nulls);
 		model.owner = DatumGetObjectId(row.values[VS_MODEL_OWNER - 1]);
 		read_users(row.values[VS_MODEL_USERS - 1], &model);
 		if (test == NULL || test(&model))
@@ -264,7 +280,8 @@ empty_cache(Oid schema)
 	ListCell   *cell;
 
 	foreach(cell, models)
-		hashes = lappend(hashes, pstrdup(((VsEmbedModel *) lfirst(cell))->hash));
+		hashes = lappend(hashes,
+						 pstrdup(((VsEmbedModel *) lfirst(cell))->hash));
 	models = NIL;
 	if (cache != NULL)
 		MemoryContextReset(cache);
@@ -309,7 +326,8 @@ pin_matches(const char *digits, const char *hash)
 {
 	Size		n = strlen(digits);
 
-	return n >= VS_EMBED_PIN_DIGITS && n <= VS_MODEL_HASH_LEN && strncmp(digits, hash, n) == 0;
+	return n >= VS_EMBED_PIN_DIGITS && n <= VS_MODEL_HASH_LEN &&
+		strncmp(digits, hash, n) == 0;
 }
 
 const VsEmbedModel *
@@ -366,7 +384,8 @@ not_found(Oid schema, const char *name)
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("embedding model \"%s\" is not registered", name),
 			 model != NULL
-			 ? errdetail("Under this name it is %s@%.*s.", model->name, VS_EMBED_PIN_DIGITS, model->hash) : 0,
+			 ? errdetail("Under this name it is %s@%.*s.", model->name,
+						 VS_EMBED_PIN_DIGITS, model->hash) : 0,
 			 errhint("Register the files that it was made from under this name.")));
 }
 
@@ -380,7 +399,8 @@ vs_embed_find_usable(Oid schema, const char *name)
 	if (!vs_embed_may_use(model))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied for embedding model \"%s\"", model->name),
+				 errmsg("permission denied for embedding model \"%s\"",
+						model->name),
 				 errhint("Its owner can allow it: embedding_model_grant.")));
 	return model;
 }

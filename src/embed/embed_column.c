@@ -63,17 +63,26 @@ vs_embed_column_number(Relation rel, const char *name)
 void
 vs_embed_check_source(Relation rel, int column)
 {
-	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rel), column - 1);
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rel),
+												column - 1);
 	char		category;
 	bool		preferred;
 
-	get_type_category_preferred(getBaseType(attribute->atttypid), &category, &preferred);
+	get_type_category_preferred(getBaseType(attribute->atttypid), &category,
+								&preferred);
 	if (category != TYPCATEGORY_STRING)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" is of type %s, which is not text",
-						NameStr(attribute->attname), format_type_be(attribute->atttypid)),
+						NameStr(attribute->attname),
+						format_type_be(attribute->atttypid)),
 				 errhint("The source of embeddings is a column of type text, varchar or the like.")));
+}
+
+static const char *
+column_name(Relation rel, int column)
+{
+	return NameStr(TupleDescAttr(RelationGetDescr(rel), column - 1)->attname);
 }
 
 /* ------------------------------------------------------------------------
@@ -102,7 +111,8 @@ has_name(TupleDesc columns, const char *name)
 static bool
 is_about(TupleDesc columns, const char *name, int number, int column)
 {
-	if (strcmp(name, NameStr(TupleDescAttr(columns, column - 1)->attname)) == 0)
+	if (strcmp(name, NameStr(TupleDescAttr(columns,
+										   column - 1)->attname)) == 0)
 		return !is_dropped(columns, number);
 	return number == column && !has_name(columns, name);
 }
@@ -128,7 +138,7 @@ find_row(Relation table, Relation rel, int column, bool remove, Held *held)
 
 		heap_deform_tuple(tuple, RelationGetDescr(table), values, nulls);
 		name = TextDatumGetCString(values[COLUMN_NAME - 1]);
-		same_name = strcmp(name, NameStr(TupleDescAttr(RelationGetDescr(rel), column - 1)->attname)) == 0;
+		same_name = strcmp(name, column_name(rel, column)) == 0;
 		if (is_about(RelationGetDescr(rel), name,
 					 DatumGetInt16(values[COLUMN_NUMBER - 1]), column))
 		{
@@ -136,7 +146,9 @@ find_row(Relation table, Relation rel, int column, bool remove, Held *held)
 			if (held != NULL)
 			{
 				held->model = TextDatumGetCString(values[COLUMN_MODEL - 1]);
-				strlcpy(held->hash, TextDatumGetCString(values[COLUMN_HASH - 1]), sizeof(held->hash));
+				strlcpy(held->hash,
+						TextDatumGetCString(values[COLUMN_HASH - 1]),
+						sizeof(held->hash));
 				held->dim = DatumGetInt32(values[COLUMN_DIMENSIONS - 1]);
 			}
 		}
@@ -152,7 +164,8 @@ find_row(Relation table, Relation rel, int column, bool remove, Held *held)
 static bool
 is_held(Oid schema, Relation rel, int column, Held *held)
 {
-	Relation	table = vs_embed_open(schema, "vecsearch_column", AccessShareLock);
+	Relation	table = vs_embed_open(schema, "vecsearch_column",
+									  AccessShareLock);
 	bool		found = find_row(table, rel, column, false, held);
 
 	table_close(table, AccessShareLock);
@@ -171,11 +184,12 @@ insert_row(Relation table, Relation rel, int column, const VsEmbedPlan *plan)
 	CommandCounterIncrement();
 	values[COLUMN_RELATION - 1] = ObjectIdGetDatum(RelationGetRelid(rel));
 	values[COLUMN_NUMBER - 1] = Int16GetDatum(column);
-	values[COLUMN_NAME - 1] = CStringGetTextDatum(NameStr(TupleDescAttr(RelationGetDescr(rel), column - 1)->attname));
+	values[COLUMN_NAME - 1] = CStringGetTextDatum(column_name(rel, column));
 	values[COLUMN_MODEL - 1] = CStringGetTextDatum(name);
 	values[COLUMN_HASH - 1] = CStringGetTextDatum(plan->hash);
 	values[COLUMN_DIMENSIONS - 1] = Int32GetDatum(plan->dim);
-	CatalogTupleInsert(table, heap_form_tuple(RelationGetDescr(table), values, nulls));
+	CatalogTupleInsert(table, heap_form_tuple(RelationGetDescr(table), values,
+											  nulls));
 	vs_embed_changed(table);
 }
 
@@ -183,13 +197,15 @@ insert_row(Relation table, Relation rel, int column, const VsEmbedPlan *plan)
 static void
 delete_stale(Relation table)
 {
-	SysScanDesc scan = systable_beginscan(table, InvalidOid, false, NULL, 0, NULL);
+	SysScanDesc scan = systable_beginscan(table, InvalidOid, false, NULL, 0,
+										  NULL);
 	HeapTuple	tuple;
 
 	while ((tuple = systable_getnext(scan)) != NULL)
 	{
 		bool		isnull;
-		Oid			relid = DatumGetObjectId(heap_getattr(tuple, COLUMN_RELATION,
+		Oid			relid = DatumGetObjectId(heap_getattr(tuple,
+														  COLUMN_RELATION,
 														  RelationGetDescr(table), &isnull));
 
 		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)) &&
@@ -207,18 +223,22 @@ delete_stale(Relation table)
 static void
 check_target(Oid schema, Relation rel, int column, int dim)
 {
-	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rel), column - 1);
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(rel),
+												column - 1);
 	int32		typmod = attribute->atttypmod;
 
-	if (getBaseTypeAndTypmod(attribute->atttypid, &typmod) != vs_embed_vector_type(schema))
+	if (getBaseTypeAndTypmod(attribute->atttypid,
+							 &typmod) != vs_embed_vector_type(schema))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" is of type %s, not vector",
-						NameStr(attribute->attname), format_type_be(attribute->atttypid))));
+						NameStr(attribute->attname),
+						format_type_be(attribute->atttypid))));
 	if (attribute->attgenerated)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("column \"%s\" is generated", NameStr(attribute->attname))));
+				 errmsg("column \"%s\" is generated",
+						NameStr(attribute->attname))));
 	if (typmod > 0 && typmod != dim)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -229,7 +249,7 @@ check_target(Oid schema, Relation rel, int column, int dim)
 static void
 check_held(Relation rel, int column, const Held *held, const VsEmbedPlan *plan)
 {
-	const char *name = NameStr(TupleDescAttr(RelationGetDescr(rel), column - 1)->attname);
+	const char *name = column_name(rel, column);
 
 	if (strcmp(held->hash, plan->hash) == 0 && held->dim == plan->dim)
 		return;
@@ -239,12 +259,15 @@ check_held(Relation rel, int column, const Held *held, const VsEmbedPlan *plan)
 					name, RelationGetRelationName(rel)),
 			 errdetail("It holds those of %s@%.*s with %d dimensions, these would be of %.*s with %d.",
 					   held->model, VS_EMBED_PIN_DIGITS, held->hash, held->dim,
-					   (int) strcspn(plan->pinned, "@") + 1 + VS_EMBED_PIN_DIGITS, plan->pinned, plan->dim),
+					   (int) strcspn(plan->pinned,
+									 "@") + 1 + VS_EMBED_PIN_DIGITS, plan->pinned,
+					   plan->dim),
 			 errhint("Use another column; or empty this one and call embedding_column_reset.")));
 }
 
 void
-vs_embed_column_claim(Oid schema, Relation rel, int column, const VsEmbedPlan *plan)
+vs_embed_column_claim(Oid schema, Relation rel, int column,
+					  const VsEmbedPlan *plan)
 {
 	Held		held;
 	Relation	table;
@@ -258,7 +281,8 @@ vs_embed_column_claim(Oid schema, Relation rel, int column, const VsEmbedPlan *p
 
 	/* one at a time notes columns of a table; who waited looks again */
 	table = vs_embed_open(schema, "vecsearch_column", RowExclusiveLock);
-	LockDatabaseObject(RelationGetRelid(table), RelationGetRelid(rel), 0, ExclusiveLock);
+	LockDatabaseObject(RelationGetRelid(table), RelationGetRelid(rel), 0,
+					   ExclusiveLock);
 	if (find_row(table, rel, column, false, &held))
 		check_held(rel, column, &held, plan);
 	else
@@ -286,7 +310,8 @@ owned_relation(FunctionCallInfo fcinfo)
 	if (!vs_owns_relation(relid, GetUserId()))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must be owner of relation \"%s\"", get_rel_name(relid))));
+				 errmsg("must be owner of relation \"%s\"",
+						get_rel_name(relid))));
 	return relation_open(relid, AccessShareLock);
 }
 
@@ -308,18 +333,22 @@ vs_embedding_column_set(PG_FUNCTION_ARGS)
 				 errmsg("relation, column and model must not be null")));
 	PreventCommandIfReadOnly("embedding_column_set()");
 	rel = owned_relation(fcinfo);
-	column = vs_embed_column_number(rel, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	column = vs_embed_column_number(rel,
+									text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	typmod = TupleDescAttr(RelationGetDescr(rel), column - 1)->atttypmod;
-	getBaseTypeAndTypmod(TupleDescAttr(RelationGetDescr(rel), column - 1)->atttypid, &typmod);
+	getBaseTypeAndTypmod(TupleDescAttr(RelationGetDescr(rel),
+									   column - 1)->atttypid, &typmod);
 	if (!PG_ARGISNULL(3))
 		dimensions = PG_GETARG_INT32(3) == 0 ? -1 : PG_GETARG_INT32(3);
 	else if (typmod > 0)
 		dimensions = typmod;
-	vs_embed_plan(schema, text_to_cstring(PG_GETARG_TEXT_PP(2)), NULL, "", dimensions, &plan);
+	vs_embed_plan(schema, text_to_cstring(PG_GETARG_TEXT_PP(2)), NULL, "",
+				  dimensions, &plan);
 	check_target(schema, rel, column, plan.dim);
 
 	table = vs_embed_open(schema, "vecsearch_column", RowExclusiveLock);
-	LockDatabaseObject(RelationGetRelid(table), RelationGetRelid(rel), 0, ExclusiveLock);
+	LockDatabaseObject(RelationGetRelid(table), RelationGetRelid(rel), 0,
+					   ExclusiveLock);
 	delete_stale(table);
 	insert_row(table, rel, column, &plan);
 	table_close(table, NoLock);
@@ -339,9 +368,11 @@ vs_embedding_column_reset(PG_FUNCTION_ARGS)
 
 	PreventCommandIfReadOnly("embedding_column_reset()");
 	rel = owned_relation(fcinfo);
-	column = vs_embed_column_number(rel, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	column = vs_embed_column_number(rel,
+									text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	table = vs_embed_open(schema, "vecsearch_column", RowExclusiveLock);
-	LockDatabaseObject(RelationGetRelid(table), RelationGetRelid(rel), 0, ExclusiveLock);
+	LockDatabaseObject(RelationGetRelid(table), RelationGetRelid(rel), 0,
+					   ExclusiveLock);
 	found = find_row(table, rel, column, true, NULL);
 	vs_embed_changed(table);
 	table_close(table, NoLock);
@@ -380,8 +411,10 @@ like_plan(Oid schema, Oid relid, const char *column_name, const char *task,
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("embedding model \"%s\", which column \"%s\" holds vectors of, is not registered",
-						psprintf("%s@%.*s", held.model, VS_EMBED_PIN_DIGITS, held.hash), column_name)));
-	vs_embed_plan(schema, psprintf("%s@%s", name, held.hash), task, instruction, held.dim, plan);
+						psprintf("%s@%.*s", held.model, VS_EMBED_PIN_DIGITS,
+								 held.hash), column_name)));
+	vs_embed_plan(schema, psprintf("%s@%s", name, held.hash), task,
+				  instruction, held.dim, plan);
 }
 
 PG_FUNCTION_INFO_V1(vs_embed_like);
@@ -400,9 +433,11 @@ vs_embed_like(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(2))
 		PG_RETURN_NULL();
 	input = PG_GETARG_TEXT_PP(2);
-	like_plan(vs_embed_schema(fcinfo), PG_GETARG_OID(0), text_to_cstring(PG_GETARG_TEXT_PP(1)),
+	like_plan(vs_embed_schema(fcinfo), PG_GETARG_OID(0),
+			  text_to_cstring(PG_GETARG_TEXT_PP(1)),
 			  PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)),
-			  PG_ARGISNULL(4) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(4)), &plan);
+			  PG_ARGISNULL(4) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(4)),
+			  &plan);
 	vector = vs_embed_one(&memo, fcinfo->flinfo->fn_mcxt, &plan,
 						  VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input));
 	fcinfo->flinfo->fn_extra = memo;

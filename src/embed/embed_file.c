@@ -75,7 +75,8 @@ static void
 before_commit(void)
 {
 	for (Touched *t = touched; t != NULL; t = t->next)
-		t->after = OidIsValid(get_relname_relid("vecsearch_model", t->schema)) &&
+		t->after = OidIsValid(get_relname_relid("vecsearch_model",
+												t->schema)) &&
 			vs_embed_hash_known(t->schema, t->hash);
 }
 
@@ -211,7 +212,8 @@ sweep_folders(const char *root)
 		unsigned long oid = strtoul(entry->d_name, &end, 10);
 		char	   *path;
 
-		if (end == entry->d_name || *end != '\0' || oid == 0 || oid > OID_MAX ||
+		if (end == entry->d_name || *end != '\0' || oid == 0 ||
+			oid > OID_MAX ||
 			SearchSysCacheExists1(DATABASEOID, ObjectIdGetDatum((Oid) oid)))
 			continue;
 		path = psprintf("%s/%s", root, entry->d_name);

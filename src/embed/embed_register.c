@@ -63,7 +63,8 @@ check_name(const char *what, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("invalid name of %s: \"%s\"", what, name),
-				 errdetail("A name has 1 to %d characters and no @.", MAX_NAME)));
+				 errdetail("A name has 1 to %d characters and no @.",
+						   MAX_NAME)));
 }
 
 static int
@@ -118,7 +119,8 @@ find_owned_model(Oid schema, const char *name)
 	if (!superuser() && !has_privs_of_role(GetUserId(), model->owner))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must be owner of embedding model \"%s\"", model->name)));
+				 errmsg("must be owner of embedding model \"%s\"",
+						model->name)));
 	return model;
 }
 
@@ -133,12 +135,14 @@ role_array(const Oid *roles, int n)
 
 	for (int i = 0; i < n; i++)
 		elements[i] = ObjectIdGetDatum(roles[i]);
-	return construct_array(elements, n, REGROLEOID, sizeof(Oid), true, TYPALIGN_INT);
+	return construct_array(elements, n, REGROLEOID, sizeof(Oid), true,
+						   TYPALIGN_INT);
 }
 
 /* Change one field of a model's row. */
 static void
-update_model(Relation table, const char *name, int column, Datum value, bool isnull)
+update_model(Relation table, const char *name, int column, Datum value,
+			 bool isnull)
 {
 	ScanKeyData key;
 	SysScanDesc scan;
@@ -148,7 +152,8 @@ update_model(Relation table, const char *name, int column, Datum value, bool isn
 	bool		nulls[VS_MODEL_COLUMNS] = {false};
 	bool		replace[VS_MODEL_COLUMNS] = {false};
 
-	ScanKeyInit(&key, VS_MODEL_NAME, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(name));
+	ScanKeyInit(&key, VS_MODEL_NAME, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(name));
 	scan = systable_beginscan(table, InvalidOid, false, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (!HeapTupleIsValid(tuple))
@@ -156,7 +161,8 @@ update_model(Relation table, const char *name, int column, Datum value, bool isn
 	values[column - 1] = value;
 	nulls[column - 1] = isnull;
 	replace[column - 1] = true;
-	changed = heap_modify_tuple(tuple, RelationGetDescr(table), values, nulls, replace);
+	changed = heap_modify_tuple(tuple, RelationGetDescr(table), values, nulls,
+								replace);
 	CatalogTupleUpdate(table, &changed->t_self, changed);
 	systable_endscan(scan);
 	vs_embed_changed(table);
@@ -171,10 +177,13 @@ delete_rows(Relation table, int column, const char *value, const char *task)
 	HeapTuple	tuple;
 	int			count = 0;
 
-	ScanKeyInit(&keys[0], column, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(value));
+	ScanKeyInit(&keys[0], column, BTEqualStrategyNumber, F_TEXTEQ,
+				CStringGetTextDatum(value));
 	if (task != NULL)
-		ScanKeyInit(&keys[1], VS_TASK_NAME, BTEqualStrategyNumber, F_TEXTEQ, CStringGetTextDatum(task));
-	scan = systable_beginscan(table, InvalidOid, false, NULL, task != NULL ? 2 : 1, keys);
+		ScanKeyInit(&keys[1], VS_TASK_NAME, BTEqualStrategyNumber, F_TEXTEQ,
+					CStringGetTextDatum(task));
+	scan = systable_beginscan(table, InvalidOid, false, NULL, task != NULL ?
+							  2 : 1, keys);
 	while ((tuple = systable_getnext(scan)) != NULL)
 	{
 		CatalogTupleDelete(table, &tuple->t_self);
@@ -186,7 +195,8 @@ delete_rows(Relation table, int column, const char *value, const char *task)
 
 /* include: -1 as the model has it, else 0 or 1 */
 static void
-insert_task(Relation tasks, const char *model, const char *task, const char *prompt, int include)
+insert_task(Relation tasks, const char *model, const char *task,
+			const char *prompt, int include)
 {
 	Datum		values[VS_TASK_COLUMNS];
 	bool		nulls[VS_TASK_COLUMNS] = {false};
@@ -196,7 +206,8 @@ insert_task(Relation tasks, const char *model, const char *task, const char *pro
 	values[VS_TASK_PROMPT - 1] = CStringGetTextDatum(prompt);
 	values[VS_TASK_INCLUDE - 1] = BoolGetDatum(include > 0);
 	nulls[VS_TASK_INCLUDE - 1] = include < 0;
-	CatalogTupleInsert(tasks, heap_form_tuple(RelationGetDescr(tasks), values, nulls));
+	CatalogTupleInsert(tasks, heap_form_tuple(RelationGetDescr(tasks), values,
+											  nulls));
 }
 
 /* A string of the model's files (UTF-8) in the database's encoding. */
@@ -207,9 +218,11 @@ from_utf8(const char *s)
 }
 
 static void
-insert_model(Oid schema, Relation table, const char *name, const VsModelInfo *info)
+insert_model(Oid schema, Relation table, const char *name,
+			 const VsModelInfo *info)
 {
-	Relation	tasks = vs_embed_open(schema, "vecsearch_task", RowExclusiveLock);
+	Relation	tasks = vs_embed_open(schema, "vecsearch_task",
+									  RowExclusiveLock);
 	Oid			everyone = ACL_ID_PUBLIC;
 	Datum		values[VS_MODEL_COLUMNS];
 	bool		nulls[VS_MODEL_COLUMNS] = {false};
@@ -220,15 +233,18 @@ insert_model(Oid schema, Relation table, const char *name, const VsModelInfo *in
 	values[VS_MODEL_ARCHITECTURE - 1] = CStringGetTextDatum(info->config.arch);
 	values[VS_MODEL_DIMENSIONS - 1] = Int32GetDatum(info->config.dim);
 	values[VS_MODEL_MAX_TOKENS - 1] = Int32GetDatum(info->config.max_tokens);
-	values[VS_MODEL_POOLING - 1] = CStringGetTextDatum(vs_arch_pooling_name(info->config.pooling));
+	values[VS_MODEL_POOLING - 1] =
+		CStringGetTextDatum(vs_arch_pooling_name(info->config.pooling));
 	values[VS_MODEL_STORAGE - 1] = CStringGetTextDatum(storage_names[info->format]);
 	values[VS_MODEL_BYTES - 1] = Int64GetDatum(info->bytes);
 	nulls[VS_MODEL_DEFAULT_TASK - 1] = info->default_task == NULL;
-	values[VS_MODEL_DEFAULT_TASK - 1] = info->default_task == NULL ? (Datum) 0 :
+	values[VS_MODEL_DEFAULT_TASK - 1] = info->default_task == NULL ?
+		(Datum) 0 :
 		CStringGetTextDatum(from_utf8(info->default_task));
 	values[VS_MODEL_OWNER - 1] = ObjectIdGetDatum(GetUserId());
 	values[VS_MODEL_USERS - 1] = PointerGetDatum(role_array(&everyone, 1));
-	CatalogTupleInsert(table, heap_form_tuple(RelationGetDescr(table), values, nulls));
+	CatalogTupleInsert(table, heap_form_tuple(RelationGetDescr(table), values,
+											  nulls));
 
 	/* left over from a model of this name that was removed by hand */
 	delete_rows(tasks, VS_TASK_MODEL, name, NULL);
@@ -236,7 +252,8 @@ insert_model(Oid schema, Relation table, const char *name, const VsModelInfo *in
 	{
 		const VsPrompt *prompt = lfirst(cell);
 
-		insert_task(tasks, name, from_utf8(prompt->task), from_utf8(prompt->text), -1);
+		insert_task(tasks, name, from_utf8(prompt->task),
+					from_utf8(prompt->text), -1);
 	}
 	table_close(tasks, NoLock);
 	vs_embed_changed(table);
@@ -254,7 +271,8 @@ check_same(const VsEmbedModel *model, const char *hash)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),
 				 errmsg("embedding model \"%s\" is registered from other files or in another storage", model->name),
-				 errdetail("It is %.*s, these are %.*s.", VS_EMBED_PIN_DIGITS, model->hash,
+				 errdetail("It is %.*s, these are %.*s.", VS_EMBED_PIN_DIGITS,
+						   model->hash,
 						   VS_EMBED_PIN_DIGITS, hash),
 				 errhint("Use another name, or drop it first: embedding_model_drop.")));
 }
@@ -264,7 +282,8 @@ check_same(const VsEmbedModel *model, const char *hash)
  * if it is that of a row.
  */
 static void
-restore_file(Oid schema, const char *name, const char *directory, int format, VsModelInfo *info)
+restore_file(Oid schema, const char *name, const char *directory, int format,
+			 VsModelInfo *info)
 {
 	bool		known;
 
@@ -281,9 +300,12 @@ Datum
 vs_embedding_model_register(PG_FUNCTION_ARGS)
 {
 	Oid			schema = vs_embed_schema(fcinfo);
-	char	   *name = required_text(fcinfo, 0, "the name of an embedding model");
-	char	   *directory = required_text(fcinfo, 1, "the directory of an embedding model");
-	int			format = storage_by_name(PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	char	   *name = required_text(fcinfo, 0,
+									 "the name of an embedding model");
+	char	   *directory = required_text(fcinfo, 1,
+										  "the directory of an embedding model");
+	int			format = storage_by_name(PG_ARGISNULL(2) ? NULL :
+										 text_to_cstring(PG_GETARG_TEXT_PP(2)));
 	VsModelInfo info;
 	Relation	table;
 	const VsEmbedModel *model;
@@ -293,7 +315,8 @@ vs_embedding_model_register(PG_FUNCTION_ARGS)
 	if (RecoveryInProgress())
 	{
 		restore_file(schema, name, directory, format, &info);
-		PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s@%.*s", name, VS_EMBED_PIN_DIGITS, info.hash)));
+		PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s@%.*s", name,
+												  VS_EMBED_PIN_DIGITS, info.hash)));
 	}
 	PreventCommandIfReadOnly("embedding_model_register()");
 
@@ -315,7 +338,8 @@ vs_embedding_model_register(PG_FUNCTION_ARGS)
 	/* a damaged file that was mapped may have been replaced */
 	vs_model_forget(info.hash);
 	table_close(table, NoLock);
-	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s@%.*s", name, VS_EMBED_PIN_DIGITS, info.hash)));
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("%s@%.*s", name,
+											  VS_EMBED_PIN_DIGITS, info.hash)));
 }
 
 PG_FUNCTION_INFO_V1(vs_embedding_model_drop);
@@ -323,7 +347,8 @@ Datum
 vs_embedding_model_drop(PG_FUNCTION_ARGS)
 {
 	Oid			schema = vs_embed_schema(fcinfo);
-	char	   *name = required_text(fcinfo, 0, "the name of an embedding model");
+	char	   *name = required_text(fcinfo, 0,
+									 "the name of an embedding model");
 	Relation	table,
 				tasks;
 	const VsEmbedModel *model;
@@ -352,8 +377,10 @@ vs_embedding_model_available(PG_FUNCTION_ARGS)
 	const VsEmbedModel *model = vs_embed_find(vs_embed_schema(fcinfo), name);
 	struct stat status;
 
-	PG_RETURN_BOOL(model != NULL && stat(vs_model_path(model->hash), &status) == 0 &&
-				   S_ISREG(status.st_mode) && (int64) status.st_size == model->bytes);
+	PG_RETURN_BOOL(model != NULL && stat(vs_model_path(model->hash),
+										 &status) == 0 &&
+				   S_ISREG(status.st_mode) &&
+				   (int64) status.st_size == model->bytes);
 }
 
 /* ------------------------------------------------------------------------
@@ -392,7 +419,8 @@ no_task(const char *model, const char *task)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
-			 errmsg("embedding model \"%s\" has no task \"%s\"", model, task)));
+			 errmsg("embedding model \"%s\" has no task \"%s\"", model,
+					task)));
 }
 
 PG_FUNCTION_INFO_V1(vs_embedding_task_set);
@@ -400,7 +428,8 @@ Datum
 vs_embedding_task_set(PG_FUNCTION_ARGS)
 {
 	Oid			schema = vs_embed_schema(fcinfo);
-	char	   *name = required_text(fcinfo, 0, "the name of an embedding model");
+	char	   *name = required_text(fcinfo, 0,
+									 "the name of an embedding model");
 	char	   *task = required_text(fcinfo, 1, "the name of a task");
 	char	   *prompt = required_text(fcinfo, 2, "the prompt of a task");
 	int			include = PG_ARGISNULL(3) ? -1 : PG_GETARG_BOOL(3) ? 1 : 0;
@@ -410,7 +439,8 @@ vs_embedding_task_set(PG_FUNCTION_ARGS)
 	if (task[0] == '\0' || pg_mbstrlen(task) > MAX_NAME)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("the name of a task has 1 to %d characters", MAX_NAME)));
+				 errmsg("the name of a task has 1 to %d characters",
+						MAX_NAME)));
 	table = lock_for_change(schema, &name, "embedding_task_set()");
 	tasks = vs_embed_open(schema, "vecsearch_task", RowExclusiveLock);
 	delete_rows(tasks, VS_TASK_MODEL, name, task);
@@ -429,10 +459,13 @@ Datum
 vs_embedding_task_drop(PG_FUNCTION_ARGS)
 {
 	Oid			schema = vs_embed_schema(fcinfo);
-	char	   *name = required_text(fcinfo, 0, "the name of an embedding model");
+	char	   *name = required_text(fcinfo, 0,
+									 "the name of an embedding model");
 	char	   *task = required_text(fcinfo, 1, "the name of a task");
-	Relation	table = lock_for_change(schema, &name, "embedding_task_drop()");
-	Relation	tasks = vs_embed_open(schema, "vecsearch_task", RowExclusiveLock);
+	Relation	table = lock_for_change(schema, &name,
+										"embedding_task_drop()");
+	Relation	tasks = vs_embed_open(schema, "vecsearch_task",
+									  RowExclusiveLock);
 	const VsEmbedModel *model;
 
 	if (delete_rows(tasks, VS_TASK_MODEL, name, task) == 0)
@@ -451,8 +484,10 @@ Datum
 vs_embedding_task_default(PG_FUNCTION_ARGS)
 {
 	Oid			schema = vs_embed_schema(fcinfo);
-	char	   *name = required_text(fcinfo, 0, "the name of an embedding model");
-	Relation	table = lock_for_change(schema, &name, "embedding_task_default()");
+	char	   *name = required_text(fcinfo, 0,
+									 "the name of an embedding model");
+	Relation	table = lock_for_change(schema, &name,
+										"embedding_task_default()");
 
 	if (PG_ARGISNULL(1))
 		update_model(table, name, VS_MODEL_DEFAULT_TASK, (Datum) 0, true);
@@ -462,7 +497,8 @@ vs_embedding_task_default(PG_FUNCTION_ARGS)
 
 		if (!has_task(schema, name, task))
 			no_task(name, task);
-		update_model(table, name, VS_MODEL_DEFAULT_TASK, CStringGetTextDatum(task), false);
+		update_model(table, name, VS_MODEL_DEFAULT_TASK,
+					 CStringGetTextDatum(task), false);
 	}
 	table_close(table, NoLock);
 	PG_RETURN_VOID();
@@ -477,7 +513,8 @@ static void
 set_user(FunctionCallInfo fcinfo, bool allow, const char *function)
 {
 	Oid			schema = vs_embed_schema(fcinfo);
-	char	   *name = required_text(fcinfo, 0, "the name of an embedding model");
+	char	   *name = required_text(fcinfo, 0,
+									 "the name of an embedding model");
 	char	   *role_name = required_text(fcinfo, 1, "the name of a role");
 	Oid			role = get_role_oid_or_public(role_name);
 	Relation	table = lock_for_change(schema, &name, function);
@@ -490,7 +527,8 @@ set_user(FunctionCallInfo fcinfo, bool allow, const char *function)
 			roles[n++] = model->users[i];
 	if (allow)
 		roles[n++] = role;
-	update_model(table, name, VS_MODEL_USERS, PointerGetDatum(role_array(roles, n)), false);
+	update_model(table, name, VS_MODEL_USERS,
+				 PointerGetDatum(role_array(roles, n)), false);
 	table_close(table, NoLock);
 }
 

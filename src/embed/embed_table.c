@@ -107,7 +107,8 @@ static void encode_and_update(Work *work, int first, int n);
 static void
 delete_progress(Oid schema, bool others)
 {
-	Relation	table = vs_embed_open(schema, "vecsearch_progress", RowExclusiveLock);
+	Relation	table = vs_embed_open(schema, "vecsearch_progress",
+									  RowExclusiveLock);
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
@@ -120,7 +121,8 @@ delete_progress(Oid schema, bool others)
 		int			leader = DatumGetInt32(heap_getattr(tuple, PROGRESS_LEADER,
 														RelationGetDescr(table), &isnull));
 
-		if (leader == MyProcPid || (others && BackendPidGetProc(leader) == NULL))
+		if (leader == MyProcPid || (others &&
+									BackendPidGetProc(leader) == NULL))
 			CatalogTupleDelete(table, &tuple->t_self);
 	}
 	systable_endscan(scan);
@@ -132,27 +134,32 @@ static void
 write_progress(Work *work)
 {
 	VsEmbedJob *job = work->job;
-	Relation	table = vs_embed_open(job->schema, "vecsearch_progress", RowExclusiveLock);
+	Relation	table = vs_embed_open(job->schema, "vecsearch_progress",
+									  RowExclusiveLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	old,
 				tuple;
+	const char *pinned = VS_EMBED_JOB_STRING(job, pinned);
 	Datum		values[PROGRESS_COLUMNS];
 	bool		nulls[PROGRESS_COLUMNS] = {false};
 
 	values[PROGRESS_PID - 1] = Int32GetDatum(MyProcPid);
 	values[PROGRESS_LEADER - 1] = Int32GetDatum(job->leader_pid);
 	values[PROGRESS_RELATION - 1] = ObjectIdGetDatum(job->relation);
-	values[PROGRESS_SOURCE - 1] = CStringGetTextDatum(VS_EMBED_JOB_STRING(job, source));
-	values[PROGRESS_TARGET - 1] = CStringGetTextDatum(VS_EMBED_JOB_STRING(job, target));
-	values[PROGRESS_MODEL - 1] = CStringGetTextDatum(pnstrdup(VS_EMBED_JOB_STRING(job, pinned),
-															  strcspn(VS_EMBED_JOB_STRING(job, pinned), "@")));
+	values[PROGRESS_SOURCE - 1] =
+		CStringGetTextDatum(VS_EMBED_JOB_STRING(job, source));
+	values[PROGRESS_TARGET - 1] =
+		CStringGetTextDatum(VS_EMBED_JOB_STRING(job, target));
+	values[PROGRESS_MODEL - 1] =
+		CStringGetTextDatum(pnstrdup(pinned, strcspn(pinned, "@")));
 	values[PROGRESS_DONE - 1] = Int64GetDatum(work->rows_done);
 	values[PROGRESS_TOTAL - 1] = Int64GetDatum(job->total);
 	values[PROGRESS_STARTED - 1] = TimestampTzGetDatum(job->started);
 	tuple = heap_form_tuple(RelationGetDescr(table), values, nulls);
 
-	ScanKeyInit(&key, PROGRESS_PID, BTEqualStrategyNumber, F_INT4EQ, Int32GetDatum(MyProcPid));
+	ScanKeyInit(&key, PROGRESS_PID, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(MyProcPid));
 	scan = systable_beginscan(table, InvalidOid, false, NULL, 1, &key);
 	old = systable_getnext(scan);
 	if (HeapTupleIsValid(old))
@@ -174,7 +181,8 @@ notice_progress(Work *work, int64 in_batch)
 				speed;
 	int64		done;
 
-	if (!work->leader || !TimestampDifferenceExceeds(work->noticed, now, NOTICE_EVERY))
+	if (!work->leader || !TimestampDifferenceExceeds(work->noticed, now,
+													 NOTICE_EVERY))
 		return;
 	work->noticed = now;
 	done = (int64) pg_atomic_read_u64(&job->done) + in_batch;
@@ -233,7 +241,8 @@ prepare(Work *work, const char *sql, int nargs, Oid *types, int options)
 
 	MemoryContextSwitchTo(old);
 	if (plan == NULL)
-		elog(ERROR, "could not prepare a statement: %s", SPI_result_code_string(SPI_result));
+		elog(ERROR, "could not prepare a statement: %s",
+			 SPI_result_code_string(SPI_result));
 	if (!work->leader && SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not keep a statement");
 	return plan;
@@ -248,7 +257,8 @@ execute(SPIPlanPtr plan, Datum *values, int expected)
 
 	MemoryContextSwitchTo(old);
 	if (result != expected)
-		elog(ERROR, "could not execute a statement: %s", SPI_result_code_string(result));
+		elog(ERROR, "could not execute a statement: %s",
+			 SPI_result_code_string(result));
 }
 
 static void
@@ -260,14 +270,18 @@ prepare_statements(Work *work)
 	const char *target = quote_identifier(VS_EMBED_JOB_STRING(job, target));
 	const char *range = "ctid OPERATOR(pg_catalog.>=) $1 AND ctid OPERATOR(pg_catalog.<) $2";
 	const char *set = "ctid OPERATOR(pg_catalog.=) ANY ($1)";
-	Oid			select_types[2] = {VS_HAVE_TID_RANGE ? TIDOID : TIDARRAYOID, TIDOID};
-	Oid			update_types[3] = {TIDOID, vs_embed_vector_type(job->schema), INT8OID};
+	Oid			select_types[2] = {VS_HAVE_TID_RANGE ? TIDOID : TIDARRAYOID,
+	TIDOID};
+	Oid			update_types[3] = {TIDOID, vs_embed_vector_type(job->schema),
+	INT8OID};
 
 	/* planned for the range in hand: as a range of addresses, that is */
 	work->select = prepare(work,
 						   psprintf("SELECT ctid, %s::pg_catalog.text FROM ONLY %s WHERE %s AND %s IS NULL AND %s IS NOT NULL",
-									source, table, VS_HAVE_TID_RANGE ? range : set, target, source),
-						   VS_HAVE_TID_RANGE ? 2 : 1, select_types, CURSOR_OPT_CUSTOM_PLAN);
+									source, table, VS_HAVE_TID_RANGE ? range :
+									set, target, source),
+						   VS_HAVE_TID_RANGE ? 2 : 1, select_types,
+						   CURSOR_OPT_CUSTOM_PLAN);
 	work->update = prepare(work,
 						   psprintf("UPDATE ONLY %s SET %s = $2 WHERE ctid OPERATOR(pg_catalog.=) $1 AND %s IS NULL AND pg_catalog.hashtextextended(%s::pg_catalog.text COLLATE pg_catalog.\"C\", 0) OPERATOR(pg_catalog.=) $3",
 									table, target, target, source),
@@ -294,7 +308,8 @@ check_stop(Work *work)
 static void
 job_plan(VsEmbedJob *job, VsEmbedPlan *plan)
 {
-	vs_embed_plan_pinned(job->schema, VS_EMBED_JOB_STRING(job, pinned), VS_EMBED_JOB_STRING(job, prompt),
+	vs_embed_plan_pinned(job->schema, VS_EMBED_JOB_STRING(job, pinned),
+						 VS_EMBED_JOB_STRING(job, prompt),
 						 job->pooled, job->dimensions, plan);
 }
 
@@ -375,11 +390,13 @@ tid_array(BlockNumber first, BlockNumber end)
 	for (BlockNumber block = first; block < end; block++)
 		for (int offset = 1; offset <= MaxHeapTuplesPerPage; offset++)
 			elements[n++] = tid_datum(block, offset);
-	return PointerGetDatum(construct_array(elements, n, TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT));
+	return PointerGetDatum(construct_array(elements, n, TIDOID,
+										   sizeof(ItemPointerData), false, TYPALIGN_SHORT));
 }
 
 static void
-add_item(Work *work, const VsModel *model, const VsEmbedPlan *plan, ItemPointer tid, struct varlena *source)
+add_item(Work *work, const VsModel *model, const VsEmbedPlan *plan,
+		 ItemPointer tid, struct varlena *source)
 {
 	if (work->n == work->room)
 	{
@@ -387,14 +404,17 @@ add_item(Work *work, const VsModel *model, const VsEmbedPlan *plan, ItemPointer 
 
 		work->items = work->room == 0 ? palloc(sizeof(EmbedRow) * room) :
 			repalloc_huge(work->items, sizeof(EmbedRow) * room);
-		work->inputs = work->room == 0 ? palloc(sizeof(VsEncoderInput) * room) :
+		work->inputs = work->room == 0 ?
+			palloc(sizeof(VsEncoderInput) * room) :
 			repalloc_huge(work->inputs, sizeof(VsEncoderInput) * room);
 		work->room = room;
 	}
 	work->items[work->n].tid = *tid;
 	work->items[work->n].text_hash =
-		DatumGetUInt64(hash_any_extended((unsigned char *) VARDATA_ANY(source), VARSIZE_ANY_EXHDR(source), 0));
-	vs_embed_tokenize(model, plan, VARDATA_ANY(source), VARSIZE_ANY_EXHDR(source), &work->inputs[work->n]);
+		DatumGetUInt64(hash_any_extended((unsigned char *) VARDATA_ANY(source),
+										 VARSIZE_ANY_EXHDR(source), 0));
+	vs_embed_tokenize(model, plan, VARDATA_ANY(source),
+					  VARSIZE_ANY_EXHDR(source), &work->inputs[work->n]);
 	work->n++;
 }
 
@@ -406,7 +426,8 @@ static void
 collect(Work *work, const VsEmbedPlan *plan, uint64 first)
 {
 	VsEmbedJob *job = work->job;
-	BlockNumber end = (BlockNumber) Min(first + job->claim, (uint64) job->blocks);
+	BlockNumber end = (BlockNumber) Min(first + job->claim,
+										(uint64) job->blocks);
 	Datum		values[2];
 	const VsModel *model;
 
@@ -424,14 +445,17 @@ collect(Work *work, const VsEmbedPlan *plan, uint64 first)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
 		bool		isnull;
-		Datum		tid = SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull);
-		Datum		value = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
+		Datum		tid = SPI_getbinval(row, SPI_tuptable->tupdesc, 1,
+										&isnull);
+		Datum		value = SPI_getbinval(row, SPI_tuptable->tupdesc, 2,
+										  &isnull);
 		text	   *source;
 
 		if (isnull)
 			continue;
 		source = DatumGetTextPP(value);
-		add_item(work, model, plan, (ItemPointer) DatumGetPointer(tid), source);
+		add_item(work, model, plan, (ItemPointer) DatumGetPointer(tid),
+				 source);
 		if ((Pointer) source != DatumGetPointer(value))
 			pfree(source);
 		CHECK_FOR_INTERRUPTS();
@@ -444,7 +468,8 @@ collect(Work *work, const VsEmbedPlan *plan, uint64 first)
  * there is time for a notice.
  */
 static void
-encode(Work *work, const VsEmbedPlan *plan, int n, const VsEncoderInput *inputs, Datum *vectors)
+encode(Work *work, const VsEmbedPlan *plan, int n,
+	   const VsEncoderInput *inputs, Datum *vectors)
 {
 	const VsModel *model = vs_model_get(plan->hash);
 
@@ -459,8 +484,10 @@ encode(Work *work, const VsEmbedPlan *plan, int n, const VsEncoderInput *inputs,
 			if (tokens > work->slice_tokens && end > first)
 				break;
 		}
-		vs_embed_encode(model, plan, end - first, inputs + first, vectors + first);
-		if (end < n && !TimestampDifferenceExceeds(start, GetCurrentTimestamp(), 500))
+		vs_embed_encode(model, plan, end - first, inputs + first,
+						vectors + first);
+		if (end < n && !TimestampDifferenceExceeds(start,
+												   GetCurrentTimestamp(), 500))
 			work->slice_tokens *= 2;
 		check_stop(work);
 		notice_progress(work, end);
@@ -470,7 +497,8 @@ encode(Work *work, const VsEmbedPlan *plan, int n, const VsEncoderInput *inputs,
 static void
 encode_and_update(Work *work, int first, int n)
 {
-	Datum	   *vectors = MemoryContextAllocHuge(work->context, sizeof(Datum) * n);
+	Datum	   *vectors = MemoryContextAllocHuge(work->context,
+												 sizeof(Datum) * n);
 	VsEmbedPlan plan;
 	int64		done = 0;
 
@@ -503,7 +531,8 @@ init_work(Work *work, VsEmbedJob *job, bool leader, MemoryContext home)
 	work->job = job;
 	work->leader = leader;
 	work->home = home;
-	work->context = AllocSetContextCreate(home, "embed_table batch", ALLOCSET_DEFAULT_SIZES);
+	work->context = AllocSetContextCreate(home, "embed_table batch",
+										  ALLOCSET_DEFAULT_SIZES);
 	work->slice_tokens = vs_embed_batch_tokens;
 	work->noticed = GetCurrentTimestamp();
 }
@@ -575,7 +604,8 @@ read_call(FunctionCallInfo fcinfo, Call *call)
 	call->task = optional_text(fcinfo, 3);
 	call->model = optional_text(fcinfo, 4);
 	call->instruction = optional_text(fcinfo, 5);
-	call->dimensions = PG_ARGISNULL(6) ? 0 : PG_GETARG_INT32(6) == 0 ? -1 : PG_GETARG_INT32(6);
+	call->dimensions = PG_ARGISNULL(6) ? 0 : PG_GETARG_INT32(6) == 0 ? -1 :
+		PG_GETARG_INT32(6);
 	call->batch = ranged_int(fcinfo, 7, "batch", MAX_BATCH);
 	call->workers = ranged_int(fcinfo, 8, "workers", MAX_WORKERS);
 }
@@ -612,7 +642,8 @@ check_rights(Relation rel, int source, int target)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("permission denied for table %s", RelationGetRelationName(rel)),
+			 errmsg("permission denied for table %s",
+					RelationGetRelationName(rel)),
 			 errdetail("embed_table needs SELECT on the source and UPDATE on the target.")));
 }
 
@@ -627,18 +658,21 @@ open_call(const Call *call, VsEmbedPlan *plan)
 	if (rel == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("relation with OID %u does not exist", call->relation)));
+				 errmsg("relation with OID %u does not exist",
+						call->relation)));
 	if (rel->rd_rel->relkind != RELKIND_RELATION)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s\" is not an ordinary table", RelationGetRelationName(rel)),
+				 errmsg("\"%s\" is not an ordinary table",
+						RelationGetRelationName(rel)),
 				 rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ?
 				 errhint("Call embed_table for each of its partitions.") : 0));
 	source = vs_embed_column_number(rel, call->source);
 	target = vs_embed_column_number(rel, call->target);
 	check_rights(rel, source, target);
 	vs_embed_check_source(rel, source);
-	vs_embed_plan(call->schema, call->model, call->task, call->instruction, call->dimensions, plan);
+	vs_embed_plan(call->schema, call->model, call->task, call->instruction,
+				  call->dimensions, plan);
 	vs_embed_column_claim(call->schema, rel, target, plan);
 	relation_close(rel, NoLock);
 }
@@ -652,12 +686,15 @@ count_rows(VsEmbedJob *job)
 
 	if (SPI_execute(psprintf("SELECT pg_catalog.count(*) FROM ONLY %s WHERE %s IS NULL AND %s IS NOT NULL",
 							 quoted_table(job),
-							 quote_identifier(VS_EMBED_JOB_STRING(job, target)),
-							 quote_identifier(VS_EMBED_JOB_STRING(job, source))),
+							 quote_identifier(VS_EMBED_JOB_STRING(job,
+																  target)),
+							 quote_identifier(VS_EMBED_JOB_STRING(job,
+																  source))),
 					false, 0) != SPI_OK_SELECT)
 		elog(ERROR, "could not count rows");
 	MemoryContextSwitchTo(old);
-	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+									   SPI_tuptable->tupdesc, 1, &isnull));
 }
 
 /*
@@ -679,14 +716,16 @@ begin_pass(VsEmbedJob *job, int64 rows, int processes)
 	job->blocks = RelationGetNumberOfBlocks(rel);
 	relation_close(rel, AccessShareLock);
 	density = job->blocks > 0 ? (double) rows / job->blocks : 1;
-	job->claim = (uint32) Max(1, Min(batch / 4 / Max(density, 0.01), VS_HAVE_TID_RANGE ? 1024 : 16));
+	job->claim = (uint32) Max(1, Min(batch / 4 / Max(density, 0.01),
+									 VS_HAVE_TID_RANGE ? 1024 : 16));
 	pg_atomic_write_u64(&job->next, 0);
 }
 
 static VsEmbedCrew *
 new_crew(const Call *call, const VsEmbedPlan *plan)
 {
-	const char *strings[] = {plan->pinned, plan->prompt, call->source, call->target};
+	const char *strings[] = {plan->pinned, plan->prompt, call->source,
+	call->target};
 	VsEmbedCrew *crew = vs_embed_crew_new(strings, call->workers > 1);
 	VsEmbedJob *job = vs_embed_crew_job(crew);
 
@@ -712,7 +751,8 @@ run_passes(Work *work, VsEmbedCrew *crew, const Call *call)
 	while (rows > 0)
 	{
 		uint64		before = pg_atomic_read_u64(&job->done);
-		bool		alone = pass > 0 && rows < (int64) job->batch * call->workers;
+		bool		alone = pass > 0 &&
+		rows < (int64) job->batch * call->workers;
 
 		begin_pass(job, rows, call->workers);
 		write_progress(work);
@@ -747,7 +787,8 @@ last_notice(VsEmbedJob *job)
 static void
 lock_progress(Oid schema, LockRelId *lock)
 {
-	Relation	table = vs_embed_open(schema, "vecsearch_progress", RowExclusiveLock);
+	Relation	table = vs_embed_open(schema, "vecsearch_progress",
+									  RowExclusiveLock);
 
 	*lock = table->rd_lockInfo.lockRelId;
 	LockRelationIdForSession(lock, RowShareLock);
@@ -768,7 +809,8 @@ vs_embed_table(PG_FUNCTION_ARGS)
 
 	require_outside_transaction(fcinfo);
 	PreventCommandIfReadOnly("embed_table()");
-	context = AllocSetContextCreate(PortalContext, "embed_table", ALLOCSET_DEFAULT_SIZES);
+	context = AllocSetContextCreate(PortalContext, "embed_table",
+									ALLOCSET_DEFAULT_SIZES);
 	old = MemoryContextSwitchTo(context);
 	read_call(fcinfo, &call);
 	open_call(&call, &plan);

@@ -50,8 +50,10 @@ check_call(FunctionCallInfo fcinfo)
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		misused("can only be called as a trigger");
-	if (!TRIGGER_FIRED_BEFORE(data->tg_event) || !TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
-		!(TRIGGER_FIRED_BY_INSERT(data->tg_event) || TRIGGER_FIRED_BY_UPDATE(data->tg_event)))
+	if (!TRIGGER_FIRED_BEFORE(data->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(data->tg_event) ||
+		!(TRIGGER_FIRED_BY_INSERT(data->tg_event) ||
+		  TRIGGER_FIRED_BY_UPDATE(data->tg_event)))
 		misused("must be fired before INSERT or UPDATE of a row");
 	if (data->tg_trigger->tgnargs < 2 || data->tg_trigger->tgnargs > 5)
 		misused("takes two to five arguments");
@@ -116,8 +118,10 @@ trigger_call(FunctionCallInfo fcinfo)
 
 	if (call == NULL)
 	{
-		call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(TriggerCall));
-		call->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt, "embed trigger",
+		call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt,
+									  sizeof(TriggerCall));
+		call->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt,
+											  "embed trigger",
 											  ALLOCSET_SMALL_SIZES);
 		fcinfo->flinfo->fn_extra = call;
 		AcceptInvalidationMessages();
@@ -125,7 +129,8 @@ trigger_call(FunctionCallInfo fcinfo)
 	if (!call->planned || call->generation != vs_embed_generation() ||
 		call->user != GetUserId() ||
 		strcmp(call->model_setting, vs_embed_default_model()) != 0)
-		plan_call(vs_embed_schema(fcinfo), (TriggerData *) fcinfo->context, call);
+		plan_call(vs_embed_schema(fcinfo), (TriggerData *) fcinfo->context,
+				  call);
 	return call;
 }
 
@@ -138,8 +143,10 @@ is_current(TriggerData *data, const TriggerCall *call)
 	bool		old_null,
 				new_null,
 				target_null;
-	Datum		old_value = heap_getattr(data->tg_trigtuple, call->source, columns, &old_null);
-	Datum		new_value = heap_getattr(data->tg_newtuple, call->source, columns, &new_null);
+	Datum		old_value = heap_getattr(data->tg_trigtuple, call->source,
+										 columns, &old_null);
+	Datum		new_value = heap_getattr(data->tg_newtuple, call->source,
+										 columns, &new_null);
 
 	heap_getattr(data->tg_newtuple, call->target, columns, &target_null);
 	if (old_null || new_null)
@@ -197,10 +204,13 @@ vs_embed_trigger(PG_FUNCTION_ARGS)
 		Oid			type = TupleDescAttr(columns, call->target - 1)->atttypid;
 		char	   *s = source_text(columns, call->source, value);
 
-		value = vs_embed_one(&call->memo, fcinfo->flinfo->fn_mcxt, &call->plan, s, strlen(s));
+		value = vs_embed_one(&call->memo, fcinfo->flinfo->fn_mcxt, &call->plan,
+							 s, strlen(s));
 		if (get_typtype(type) == TYPTYPE_DOMAIN)
-			domain_check(value, false, type, &call->domain, fcinfo->flinfo->fn_mcxt);
+			domain_check(value, false, type, &call->domain,
+						 fcinfo->flinfo->fn_mcxt);
 	}
-	tuple = heap_modify_tuple_by_cols(tuple, columns, 1, &call->target, &value, &isnull);
+	tuple = heap_modify_tuple_by_cols(tuple, columns, 1, &call->target, &value,
+									  &isnull);
 	return PointerGetDatum(tuple);
 }

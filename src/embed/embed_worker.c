@@ -109,16 +109,20 @@ start_worker(VsEmbedCrew *crew)
 	BackgroundWorker worker;
 
 	memset(&worker, 0, sizeof(worker));
-	snprintf(worker.bgw_name, BGW_MAXLEN, "embed_table worker for PID %d", MyProcPid);
+	snprintf(worker.bgw_name, BGW_MAXLEN, "embed_table worker for PID %d",
+			 MyProcPid);
 	snprintf(worker.bgw_type, BGW_MAXLEN, "embed_table worker");
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	strlcpy(worker.bgw_library_name, "vecsearch", sizeof(worker.bgw_library_name));
-	strlcpy(worker.bgw_function_name, "vs_embed_worker_main", sizeof(worker.bgw_function_name));
+	strlcpy(worker.bgw_library_name, "vecsearch",
+			sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "vs_embed_worker_main",
+			sizeof(worker.bgw_function_name));
 	worker.bgw_main_arg = UInt32GetDatum(dsm_segment_handle(crew->segment));
 	worker.bgw_notify_pid = MyProcPid;
-	return RegisterDynamicBackgroundWorker(&worker, &crew->workers[crew->count]);
+	return RegisterDynamicBackgroundWorker(&worker,
+										   &crew->workers[crew->count]);
 }
 
 void
@@ -134,7 +138,8 @@ vs_embed_crew_start(VsEmbedCrew *crew, int n)
 	{
 		crew->told = true;
 		ereport(NOTICE,
-				(errmsg("embed_table works with %d of %d processes", crew->count + 1, n + 1),
+				(errmsg("embed_table works with %d of %d processes",
+						crew->count + 1, n + 1),
 				 errhint("The setting max_worker_processes limits them.")));
 	}
 }
@@ -182,7 +187,8 @@ vs_embed_job_check(VsEmbedJob *job)
 		ereport(ERROR,
 				(errcode(job->sqlstate),
 				 errmsg_internal("%s", job->message),
-				 job->detail[0] != '\0' ? errdetail_internal("%s", job->detail) : 0,
+				 job->detail[0] != '\0' ? errdetail_internal("%s",
+															 job->detail) : 0,
 				 job->hint[0] != '\0' ? errhint("%s", job->hint) : 0,
 				 errcontext("background worker of embed_table")));
 }
@@ -194,7 +200,8 @@ vs_embed_job_check(VsEmbedJob *job)
 static void
 copy_message(char *to, Size size, const char *from)
 {
-	int			n = from == NULL ? 0 : pg_mbcliplen(from, strlen(from), size - 1);
+	int			n = from == NULL ? 0 : pg_mbcliplen(from, strlen(from),
+													size - 1);
 
 	if (n > 0)
 		memcpy(to, from, n);
@@ -249,12 +256,14 @@ vs_embed_worker_main(Datum arg)
 	if (segment == NULL)
 		return;					/* the leader is gone */
 	job = dsm_segment_address(segment);
-	BackgroundWorkerInitializeConnectionByOid(job->database, job->login_role, 0);
+	BackgroundWorkerInitializeConnectionByOid(job->database, job->login_role,
+											  0);
 
 	PG_TRY();
 	{
 		take_over(job);
-		pgstat_report_activity(STATE_RUNNING, psprintf("embed_table of PID %d", job->leader_pid));
+		pgstat_report_activity(STATE_RUNNING, psprintf("embed_table of PID %d",
+													   job->leader_pid));
 		vs_embed_job_work(job);
 	}
 	PG_CATCH();

@@ -75,21 +75,62 @@ typedef struct Rewrite
 /* A function that writes what becomes of the character c, or nothing. */
 typedef void (*CharFunction) (VsBytes *out, uint32 c);
 
+/* What becomes of each ASCII character: one of them, or -1 for nothing. */
+typedef struct AsciiMap
+{
+	int8		to[128];
+	bool		simple[128];	/* it is so simple */
+} AsciiMap;
+
+static void
+map_ascii(AsciiMap *map, CharFunction function)
+{
+	char		room[16];
+	VsBytes		out = {.data = room,.room = sizeof(room)};
+
+	for (uint32 c = 0; c < 128; c++)
+	{
+		out.len = 0;
+		function(&out, c);
+		map->simple[c] = out.len <= 1;
+		map->to[c] = out.len == 0 ? -1 : (int8) room[0];
+	}
+}
+
+/* Texts that are long enough get their ASCII by table. */
+#define WORTH_A_MAP		256
+
 static void
 each_char(Rewrite *r, CharFunction function)
 {
 	const char *p = r->text;
 	const char *end = p + r->len;
 	const char *pause = p + INTERRUPT_STRIDE;
+	AsciiMap	map = {0};
 
+	if (r->len >= WORTH_A_MAP)
+		map_ascii(&map, function);
 	vs_bytes_reserve(r->out, r->len);
 	while (p < end)
 	{
 		uint32		c;
 		bool		first = p == r->text;
 
-		p += vs_utf8_get(p, end, &c);
-		function(r->out, c);
+		if ((signed char) *p >= 0 && map.simple[(int) *p])
+		{
+			int8		to = map.to[(int) *p++];
+
+			if (to >= 0)
+			{
+				vs_bytes_reserve(r->out, 1);
+				r->out->data[r->out->len++] = to;
+			}
+		}
+		else
+		{
+			p += vs_utf8_get(p, end, &c);
+			function(r->out, c);
+		}
 		if (first && r->out->len == 0)
 			r->lost_start = true;
 		if (p > pause)
@@ -230,11 +271,12 @@ vs_lower_text(const char *text, Size len, VsBytes *out)
 /*
  * The server's function sorts runs of marks by insertion and wants the whole
  * text as wide characters.  So it gets a few hundred characters at a time,
- * up to where the next one has nothing to do with those before; and a run of
- * marks that is longer than any honest one is cut.
+ * up to where the next one has nothing to do with those before.  A run of
+ * marks that is longer than any honest one (UAX 15 thinks of 30) is cut.
  */
 #define CHUNK_CHARS		512
-#define CHUNK_LIMIT		2048
+#define CHUNK_LIMIT		1024
+#define MARKS_LIMIT		256
 
 /* May c, or what it decomposes to, combine with what is before it? */
 static bool
@@ -268,6 +310,7 @@ unicode_form(Rewrite *r, UnicodeNormalizationForm form)
 	const char *end = p + r->len;
 	pg_wchar	chars[CHUNK_LIMIT + 1];
 	int			count = 0;
+	int			marks = 0;		/* at the end of chars */
 
 	vs_bytes_reserve(r->out, r->len);
 	while (p < end)
@@ -283,16 +326,18 @@ unicode_form(Rewrite *r, UnicodeNormalizationForm form)
 		{
 			normalize_chunk(form, chars, count, r->out);
 			vs_bytes_add(r->out, p, run - p - 1);
-			count = 0;
+			count = marks = 0;
 			p = run - 1;
 			CHECK_FOR_INTERRUPTS();
 		}
 		p += vs_utf8_get(p, end, &c);
 		combines = may_combine(c);
-		if (count == CHUNK_LIMIT || (count >= CHUNK_CHARS && !combines))
+		marks = combines ? marks + 1 : 0;
+		if (count == CHUNK_LIMIT || marks == MARKS_LIMIT ||
+			(count >= CHUNK_CHARS && !combines))
 		{
 			normalize_chunk(form, chars, count, r->out);
-			count = 0;
+			count = marks = 0;
 			CHECK_FOR_INTERRUPTS();
 		}
 		if (c == 0)

@@ -6,13 +6,18 @@
 
 #include "embed/unicode_tables.h"
 
-/* The combination of the range that c is in. */
-static uint32
-look_up(uint32 c)
+uint32
+vs_char_look_up(uint32 c)
 {
+	uint32		page = c >> 8;
 	int			low = 0;
 	int			high = vs_unicode_range_count;
 
+	if (page < VS_UNICODE_PAGES)
+	{
+		low = vs_unicode_pages[page];
+		high = vs_unicode_pages[page + 1] + 1;
+	}
 	while (high - low > 1)
 	{
 		int			middle = (low + high) / 2;
@@ -23,18 +28,6 @@ look_up(uint32 c)
 			high = middle;
 	}
 	return vs_unicode_combinations[vs_unicode_ranges[low] & 0xFF];
-}
-
-uint32
-vs_char_flags(uint32 c)
-{
-	return look_up(c) & 0xFFFF;
-}
-
-VsCluster
-vs_char_cluster(uint32 c)
-{
-	return (VsCluster) (look_up(c) >> 16);
 }
 
 uint32

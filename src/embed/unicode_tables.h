@@ -49,8 +49,13 @@ typedef struct VsUnicodeCase
 	int32		delta;
 } VsUnicodeCase;
 
+/* Pages of 256 characters that have an index. */
+#define VS_UNICODE_PAGES		0x200
+
 /* unicode_tables.c */
 extern const uint32 vs_unicode_combinations[];
+extern const uint32 vs_unicode_ascii[128];
+extern const uint16 vs_unicode_pages[VS_UNICODE_PAGES + 1];
 extern const uint32 vs_unicode_ranges[];
 extern const int vs_unicode_range_count;
 extern const VsUnicodeCase vs_unicode_cases[];
@@ -58,9 +63,21 @@ extern const int vs_unicode_case_count;
 
 /* unicode_chars.c */
 
+/* The combination of a character. */
+extern uint32 vs_char_look_up(uint32 c);
+
 /* The flags of a character, and its VsCluster. */
-extern uint32 vs_char_flags(uint32 c);
-extern VsCluster vs_char_cluster(uint32 c);
+static inline uint32
+vs_char_flags(uint32 c)
+{
+	return (c < 0x80 ? vs_unicode_ascii[c] : vs_char_look_up(c)) & 0xFFFF;
+}
+
+static inline VsCluster
+vs_char_cluster(uint32 c)
+{
+	return (VsCluster) ((c < 0x80 ? vs_unicode_ascii[c] : vs_char_look_up(c)) >> 16);
+}
 
 /* The lower case of c; U+0130 has two characters: *second, else 0. */
 extern uint32 vs_char_lower(uint32 c, uint32 *second);

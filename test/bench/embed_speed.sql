@@ -5,17 +5,17 @@ SET max_parallel_workers_per_gather = 0;
 SET client_min_messages = warning;
 
 CREATE TEMP TABLE spent (place int, way text, texts bigint, seconds float8);
-CREATE TEMP TABLE some AS SELECT description FROM package ORDER BY md5(name) LIMIT 4000;
-SELECT sum(vector_dims(embed(description))) FROM some \g /dev/null
+CREATE TEMP TABLE few AS SELECT description FROM package ORDER BY md5(name) LIMIT 4000;
+SELECT sum(vector_dims(embed(description))) FROM few \g /dev/null
 
 SELECT clock_timestamp() AS start \gset
-SELECT sum(vector_dims(embed(description))) FROM some \g /dev/null
+SELECT sum(vector_dims(embed(description))) FROM few \g /dev/null
 INSERT INTO spent SELECT 1, 'embed(text)', 4000, extract(epoch FROM clock_timestamp() - :'start');
 
 SELECT clock_timestamp() AS start \gset
 SELECT sum(cardinality(embed(texts)))
 FROM (SELECT array_agg(description) AS texts
-	FROM (SELECT description, row_number() OVER () / 64 AS part FROM some) AS numbered
+	FROM (SELECT description, row_number() OVER () / 64 AS part FROM few) AS numbered
 	GROUP BY part) AS parts \g /dev/null
 INSERT INTO spent SELECT 2, 'embed(text[]) of 64', 4000, extract(epoch FROM clock_timestamp() - :'start');
 
@@ -37,7 +37,7 @@ CALL embed_table('two', 'description', 'embedding', workers => 2);
 INSERT INTO spent SELECT 4, 'embed_table, 2 workers', :packages, extract(epoch FROM clock_timestamp() - :'start');
 
 SELECT avg(tokens) AS tokens
-FROM (SELECT (SELECT count(*) FROM embed_tokens(description)) AS tokens FROM some) AS t \gset
+FROM (SELECT (SELECT count(*) FROM embed_tokens(description)) AS tokens FROM few) AS t \gset
 SELECT way, texts, round(seconds::numeric, 1) AS "s",
 	round((texts / seconds)::numeric) AS "texts/s",
 	round((texts * :tokens / seconds)::numeric) AS "tokens/s",

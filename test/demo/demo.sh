@@ -18,8 +18,7 @@ prepare_model()
 	model=$vs_scratch/use-lite
 	model_name=use-lite
 	if ! make_model "$model"; then
-		say "showing the steps with a tiny model instead, which knows no meaning:" \
-			"what is found will be near in letters at best"
+		say "showing the steps with a tiny model instead; what that finds means nothing"
 		model=$vs_tree/test/data/models/use-lite
 		model_name=tiny
 	fi
@@ -39,7 +38,9 @@ main()
 	copy_tree
 	private_server
 	build_and_install "$vs_tree" >/dev/null
-	debian_packages "$vs_scratch/packages" || {
+	packages=$vs_scratch/packages
+	export packages
+	debian_packages "$packages" || {
 		echo "the lists of Debian's packages cannot be fetched" >&2
 		return 1
 	}
@@ -53,8 +54,7 @@ main()
 	cluster_start
 	psql -Xq -d postgres -c "CREATE DATABASE demo"
 	psql -Xq -d demo -v ON_ERROR_STOP=1 -v model="$model" \
-		-v name="$model_name" -f "$vs_root/test/demo/demo.sql" \
-		< <(cut -f 1,3,4 "$vs_scratch/packages")
+		-v name="$model_name" <"$vs_root/test/demo/demo.sql"
 
 	cat <<END
 That took $((SECONDS - start)) s in all.  The server is still up.  To go on:

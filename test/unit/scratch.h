@@ -76,10 +76,14 @@ leave_scratch(void)
 	remove_tree(scratch_folder);
 }
 
+/* A new file: file systems take care, and time, where one is overwritten. */
 static void
 put_file(const char *path, const void *data, size_t len)
 {
-	FILE	   *file = fopen(path, "wb");
+	FILE	   *file;
+
+	unlink(path);
+	file = fopen(path, "wb");
 
 	if (file == NULL || fwrite(data, 1, len, file) != len || fclose(file) != 0)
 	{

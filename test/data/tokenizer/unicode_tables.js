@@ -169,6 +169,22 @@ if (combinations.length > 256)
 if (longCases.length !== 1 || longCases[0][0] !== 0x130)
 	throw new Error('unexpected long lower case');
 
+/* for each 256 characters, the range that the first of them is in */
+const pages = [];
+for (let c = 0, i = 0; c <= 0x20000; c += 256)
+{
+	while (i + 1 < ranges.length && ranges[i + 1][0] <= c)
+		i++;
+	pages.push(i);
+}
+const ascii = [];
+for (let c = 0, i = 0; c < 128; c++)
+{
+	while (ranges[i + 1][0] <= c)
+		i++;
+	ascii.push(combinations[ranges[i][1]]);
+}
+
 const hex = (x, n) => '0x' + x.toString(16).toUpperCase().padStart(n, '0');
 
 function rows(items, perRow)
@@ -193,6 +209,16 @@ process.stdout.write(`/*
 /* Cluster class in the upper half, flags in the lower. */
 const uint32 vs_unicode_combinations[${combinations.length}] = {
 ${rows(combinations.map(x => hex(x, 8)), 6)}
+};
+
+/* The combinations of ASCII characters. */
+const uint32 vs_unicode_ascii[128] = {
+${rows(ascii.map(x => hex(x, 8)), 6)}
+};
+
+/* The range that character 256 times the index is in. */
+const uint16 vs_unicode_pages[VS_UNICODE_PAGES + 1] = {
+${rows(pages, 12)}
 };
 
 /* First character of a range, times 256, and index into the combinations. */
