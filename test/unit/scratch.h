@@ -1,8 +1,8 @@
 /*
  * scratch.h
- *		A folder of files for a test, and seeded damage to their bytes.
+ *		A folder of files for a test.
  *
- * Include it after postgres.h, tap.h and the C library's headers.
+ * Include it after postgres.h.
  */
 #ifndef VS_UNIT_SCRATCH_H
 #define VS_UNIT_SCRATCH_H
@@ -14,33 +14,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The bytes of a file, in memory of malloc. */
-typedef struct Bytes
-{
-	char	   *data;
-	size_t		len;
-} Bytes;
+#include "hostile.h"
 
 static char scratch_folder[64];
 static char start_folder[4096]; /* the root of the tree, as unit.sh has it */
-
-/* Random numbers, the same in every run. */
-static uint64_t scratch_random = 1;
-
-static uint64_t
-random_bits(void)
-{
-	scratch_random ^= scratch_random << 13;
-	scratch_random ^= scratch_random >> 7;
-	scratch_random ^= scratch_random << 17;
-	return scratch_random * UINT64_C(0x2545F4914F6CDD1D);
-}
-
-static size_t
-random_below(size_t n)
-{
-	return (size_t) (random_bits() >> 16) % n;
-}
 
 /* Work in a new folder from here on. */
 static void
@@ -120,69 +97,6 @@ get_file(const char *path)
 	bytes.data[bytes.len] = '\0';
 	fclose(file);
 	return bytes;
-}
-
-/* One more copy, with room for damage that makes it longer. */
-static Bytes
-copy_bytes(Bytes original)
-{
-	Bytes		copy = {malloc(2 * original.len + 64), original.len};
-
-	memcpy(copy.data, original.data, original.len);
-	return copy;
-}
-
-/*
- * Damage the bytes from first on, once to four times: flip a bit, set a byte,
- * put in a telling number, copy a piece over another or in between, delete a
- * piece.  keep_length leaves out the last two.
- */
-static void
-damage(Bytes *bytes, size_t first, size_t last, bool keep_length)
-{
-	static const uint64_t numbers[] = {
-		0, 1, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0xffffffff,
-		0x80000000, UINT64_MAX, UINT64_MAX >> 1, 0x10000
-	};
-
-	for (size_t n = 1 + random_below(4); n > 0 && last > first; n--)
-	{
-		size_t		at = first + random_below(last - first);
-		size_t		from = first + random_below(last - first);
-		size_t		len = 1 + random_below(32);
-		uint64_t	number = numbers[random_below(sizeof(numbers) / 8)];
-
-		len = len < last - at ? len : last - at;
-		len = len < last - from ? len : last - from;
-		switch (random_below(keep_length ? 4 : 6))
-		{
-			case 0:
-				bytes->data[at] ^= 1 << random_below(8);
-				break;
-			case 1:
-				bytes->data[at] = (char) random_bits();
-				break;
-			case 2:
-				memcpy(bytes->data + at, &number, len < 8 ? len : 8);
-				break;
-			case 3:
-				memmove(bytes->data + at, bytes->data + from, len);
-				break;
-			case 4:
-				memmove(bytes->data + at + len, bytes->data + at,
-						bytes->len - at);
-				memmove(bytes->data + at, bytes->data + from, len);
-				bytes->len += len;
-				last += len;
-				break;
-			case 5:
-				memmove(bytes->data + at, bytes->data + at + len,
-						bytes->len - at - len);
-				bytes->len -= len;
-				last -= len;
-				break;
-		}
-	}
 }
 
 #endif							/* VS_UNIT_SCRATCH_H */
