@@ -2,10 +2,11 @@
  * embed_worker.c
  *		Background workers of embed_table.
  *
- * A worker is started for one pass.  It connects as the leader's user, takes
- * over the leader's settings and role, works, and ends.  Its error is left in
- * the job, for the leader to raise.  When the leader lets go of the shared
- * memory, be it by an error or its end, the workers stop.
+ * A worker is started for one pass.  It counts as a parallel worker, so that
+ * max_parallel_workers limits what users can have of them.  It connects as the
+ * leader's user, takes over the leader's settings and role, works, and ends.
+ * Its error is left in the job, for the leader to raise.  When the leader lets
+ * go of the shared memory, be it by an error or its end, the workers stop.
  */
 #include "postgres.h"
 
@@ -112,7 +113,8 @@ start_worker(VsEmbedCrew *crew)
 	snprintf(worker.bgw_name, BGW_MAXLEN, "embed_table worker for PID %d",
 			 MyProcPid);
 	snprintf(worker.bgw_type, BGW_MAXLEN, "embed_table worker");
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION |
+		BGWORKER_CLASS_PARALLEL;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	strlcpy(worker.bgw_library_name, "vecsearch",
@@ -140,7 +142,7 @@ vs_embed_crew_start(VsEmbedCrew *crew, int n)
 		ereport(NOTICE,
 				(errmsg("embed_table works with %d of %d processes",
 						crew->count + 1, n + 1),
-				 errhint("The setting max_worker_processes limits them.")));
+				 errhint("The settings max_worker_processes and max_parallel_workers limit them.")));
 	}
 }
 

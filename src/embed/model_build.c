@@ -336,7 +336,7 @@ find_spelling(const VsTensorSet *set, const char *prefix, const char *names)
 	while ((name = next_item(&names)) != NULL)
 	{
 		const VsTensor *tensor =
-			vs_tensors_find(set, psprintf("%s%s", prefix, name));
+		vs_tensors_find(set, psprintf("%s%s", prefix, name));
 
 		if (tensor != NULL)
 			return tensor;

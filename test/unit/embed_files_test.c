@@ -199,10 +199,10 @@ static Bytes
 sample_weights(void)
 {
 	static const char header[] =
-		"{\"__metadata__\":{\"format\":\"pt\"},"
-		"\"a\":{\"dtype\":\"F32\",\"shape\":[3,4],\"data_offsets\":[0,48]},"
-		"\"b.weight\":{\"dtype\":\"F16\",\"shape\":[2,2],\"data_offsets\":[48,56]},"
-		"\"c\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[56,64]}}";
+	"{\"__metadata__\":{\"format\":\"pt\"},"
+	"\"a\":{\"dtype\":\"F32\",\"shape\":[3,4],\"data_offsets\":[0,48]},"
+	"\"b.weight\":{\"dtype\":\"F16\",\"shape\":[2,2],\"data_offsets\":[48,56]},"
+	"\"c\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[56,64]}}";
 	static const char data[64] = {0};
 
 	put_weights(WEIGHTS, header, strlen(header), data, sizeof(data));
@@ -465,7 +465,10 @@ compute(const char *hash, float *out)
 	vs_tokenize(model->tokenizer, "the cat sat on a mat, caf\xc3\xa9",
 				strlen("the cat sat on a mat, caf\xc3\xa9"),
 				model->config.max_tokens, &tokens);
-	input = (VsEncoderInput) {tokens.ids, tokens.count, 0};
+	input = (VsEncoderInput)
+	{
+		tokens.ids, tokens.count, 0
+	};
 	vs_encode(model, 1, &input, 2048, out);
 }
 
@@ -623,7 +626,10 @@ open_model(void *arg)
 
 	vs_tokenize(model->tokenizer, text, strlen(text),
 				model->config.max_tokens, &tokens);
-	input = (VsEncoderInput) {tokens.ids, tokens.count, 0};
+	input = (VsEncoderInput)
+	{
+		tokens.ids, tokens.count, 0
+	};
 	vs_encode(model, 1, &input, 2048, out);
 	vs_model_close(model);
 }
@@ -707,7 +713,7 @@ test_model_bits(Bytes original)
 	for (size_t i = 0; i < sizeof(VsModelHeader) * 8 + 1000; i++)
 	{
 		size_t		bit = i < sizeof(VsModelHeader) * 8 ? i :
-			random_below(bytes.len * 8);
+		random_below(bytes.len * 8);
 
 		bytes.data[bit / 8] ^= 1 << bit % 8;
 		model_file_ends_in(ERRCODE_DATA_CORRUPTED, "is damaged", bytes,

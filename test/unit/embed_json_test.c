@@ -60,8 +60,8 @@ static void
 test_json_values(void)
 {
 	const VsJson *json =
-		accepts_json("{\"a\": [1, -2.5e3, true, false, null, \"x\", []],"
-					 " \"b\": {\"c\": {}}, \"d\": null}");
+	accepts_json("{\"a\": [1, -2.5e3, true, false, null, \"x\", []],"
+				 " \"b\": {\"c\": {}}, \"d\": null}");
 
 	if (json != NULL)
 	{
@@ -162,7 +162,7 @@ test_json_depth(void)
 		Bytes		arrays = nested("[", "]", depth);
 		Bytes		objects = nested("{\"a\":", "}", depth);
 		int			sqlstate = depth <= VS_JSON_MAX_DEPTH ? 0 :
-			ERRCODE_DATA_CORRUPTED;
+		ERRCODE_DATA_CORRUPTED;
 
 		expect(sqlstate, "64 levels", parse_bytes, &arrays, "arrays");
 		expect(sqlstate, "64 levels", parse_bytes, &objects, "objects");
@@ -209,9 +209,9 @@ static void
 test_json_damage(void)
 {
 	static const char text[] =
-		"{\"model\": {\"type\": \"Unigram\", \"vocab\": [[\"\\u2581a\", -1.5],"
-		" [\"\xc3\xa9\\n\\\\\", 2e-3], [\"\\ud83d\\ude00\", null]], \"x\": {}},"
-		" \"added\": [{\"id\": 0, \"special\": true, \"content\": \"<s>\"}]}";
+	"{\"model\": {\"type\": \"Unigram\", \"vocab\": [[\"\\u2581a\", -1.5],"
+	" [\"\xc3\xa9\\n\\\\\", 2e-3], [\"\\ud83d\\ude00\", null]], \"x\": {}},"
+	" \"added\": [{\"id\": 0, \"special\": true, \"content\": \"<s>\"}]}";
 	Bytes		original = {(char *) text, sizeof(text) - 1};
 
 	for (size_t len = 0; len < original.len; len++)

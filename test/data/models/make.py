@@ -343,6 +343,20 @@ def write_variants(path, spec, folder, model):
                                      array(ids), vector(y)]) + "\n")
 
 
+def write_dimensions(path, spec, folder, model):
+    """Vectors cut to fewer dimensions, and of length 1 again."""
+    texts = [TEXTS[i] for i in (0, 2, 5)]
+    with open(path, "w", encoding="utf-8") as out:
+        for dimensions in (1, 7, 16):
+            for text, (ids, _) in zip(texts, tokenize(spec, folder, texts)):
+                y = reference.embed(model, ids)
+                if "matryoshka_layer_norm" in spec.get("more", {}):
+                    y = reference.layer_norm(y, eps=1e-5)
+                y = y[:dimensions]
+                out.write("\t".join([str(dimensions), quoted(text),
+                                     vector(y / np.linalg.norm(y))]) + "\n")
+
+
 # The models -----------------------------------------------------------------
 
 def bert_config(model_type, vocab_size, **more):
@@ -368,7 +382,7 @@ def bert():
     tokenizer = vocab.word_piece(BERT_SPECIALS, "[CLS]", "[SEP]", "[UNK]")
     config = bert_config("bert", len(tokenizer["model"]["vocab"]))
     return dict(config=config, tokenizer=tokenizer, weights=bert_weights, max_tokens=64,
-                poolings=["mean"], stages=[("Normalize",)], variants=True,
+                poolings=["mean"], stages=[("Normalize",)], variants=True, dimensions=True,
                 prompts={"query": "query: ", "document": "passage: "},
                 others=[("embeddings.position_ids", np.arange(64)[None])])
 
@@ -442,7 +456,8 @@ def nomic():
               "rotary_emb_scale_base": None, "rotary_scaling_factor": None,
               "parallel_block": False, "type_vocab_size": 2, "use_rms_norm": False}
     return dict(config=config, tokenizer=tokenizer, weights=nomic_weights, max_tokens=128,
-                poolings=["mean"], stages=[("Normalize",)], dtype="BF16",
+                poolings=["mean"], stages=[("Normalize",)], dtype="BF16", dimensions=True,
+                more={"matryoshka_layer_norm": True},
                 prompts={"search_query": "search_query: ",
                          "search_document": "search_document: "})
 
@@ -477,7 +492,7 @@ def make(name):
     if "prompts" in spec:
         write_json(folder + "/config_sentence_transformers.json", {
             "prompts": spec["prompts"], "default_prompt_name": spec.get("default_task"),
-            "similarity_fn_name": "cosine"})
+            "similarity_fn_name": "cosine", **spec.get("more", {})})
     weights = Weights(spec.get("seed", name))
     spec["weights"](weights, spec["config"])
     tensors = write_safetensors(folder + "/model.safetensors", weights.tensors,
@@ -487,6 +502,8 @@ def make(name):
     vectors = write_expected(f"{HERE}/{name}.tsv", spec, folder, model)
     if spec.get("variants"):
         write_variants(f"{HERE}/{name}-variants.tsv", spec, folder, model)
+    if spec.get("dimensions"):
+        write_dimensions(f"{HERE}/{name}-dimensions.tsv", spec, folder, model)
     size = sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(folder) for f in fs)
     alike = (vectors @ vectors.T)[np.triu_indices(len(TEXTS), 1)]
     print(f"{name}: {size} bytes; cosines of different texts"
