@@ -1,7 +1,7 @@
 /*
  * model_file.h
- *		The bytes of a model file: shared by model_build.c, which writes it, and
- *		model.c, which maps it.  See README.md, "Model files".
+ *		The bytes of a model file: shared by model_write.c, which writes it,
+ *		and model.c, which maps it.  See README.md, "Model files".
  */
 #ifndef VS_EMBED_MODEL_FILE_H
 #define VS_EMBED_MODEL_FILE_H

@@ -12,10 +12,10 @@ SELECT count(*) FILTER (WHERE classid = 'pg_proc'::regclass) > 30 AS functions,
 	FROM member;
 
 -- Every object has a comment; what the server makes along with another one is
--- left out: array types, casts, families of operator classes.
+-- left out: array types, row types, casts, families of operator classes.
 SELECT pg_describe_object(classid, objid, 0) FROM member
 	WHERE obj_description(objid, classid::regclass::text) IS NULL
-		AND NOT (classid = 'pg_type'::regclass AND EXISTS (SELECT FROM pg_type e WHERE e.typarray = objid))
+		AND NOT (classid = 'pg_type'::regclass AND EXISTS (SELECT FROM pg_type e WHERE e.typarray = objid OR e.oid = objid AND e.typrelid <> 0))
 		AND NOT (classid = 'pg_opfamily'::regclass AND EXISTS (SELECT FROM pg_opclass c WHERE c.opcfamily = objid))
 	ORDER BY 1;
 
@@ -88,7 +88,7 @@ SELECT o.oid::regoperator FROM member m JOIN pg_operator o ON o.oid = m.objid
 
 -- Every type has a default operator class for btree.
 SELECT t.objid::regtype FROM member t JOIN pg_type y ON y.oid = t.objid
-	WHERE t.classid = 'pg_type'::regclass AND y.typelem = 0 AND NOT EXISTS
+	WHERE t.classid = 'pg_type'::regclass AND y.typelem = 0 AND y.typrelid = 0 AND NOT EXISTS
 		(SELECT FROM pg_opclass c JOIN pg_am a ON a.oid = c.opcmethod
 			WHERE c.opcintype = t.objid AND c.opcdefault AND a.amname = 'btree');
 

@@ -460,15 +460,13 @@ compute(const char *hash, float *out)
 {
 	VsModel    *model = vs_model_get(hash);
 	VsTokens	tokens;
-	VsEncoderInput input;
+	VsEncoderInput input = {0};
 
 	vs_tokenize(model->tokenizer, "the cat sat on a mat, caf\xc3\xa9",
 				strlen("the cat sat on a mat, caf\xc3\xa9"),
 				model->config.max_tokens, &tokens);
-	input = (VsEncoderInput)
-	{
-		tokens.ids, tokens.count, 0
-	};
+	input.ids = tokens.ids;
+	input.count = tokens.count;
 	vs_encode(model, 1, &input, 2048, out);
 }
 
@@ -621,15 +619,13 @@ open_model(void *arg)
 	VsModel    *model = vs_model_open(MODEL_FILE, model_hash);
 	const char *text = "the cat sat on a mat, caf\xc3\xa9 <s> [MASK] \xe4\xb8\xad";
 	VsTokens	tokens;
-	VsEncoderInput input;
+	VsEncoderInput input = {0};
 	float	   *out = palloc(model->config.dim * sizeof(float));
 
 	vs_tokenize(model->tokenizer, text, strlen(text),
 				model->config.max_tokens, &tokens);
-	input = (VsEncoderInput)
-	{
-		tokens.ids, tokens.count, 0
-	};
+	input.ids = tokens.ids;
+	input.count = tokens.count;
 	vs_encode(model, 1, &input, 2048, out);
 	vs_model_close(model);
 }
