@@ -30,7 +30,8 @@ typedef enum VsPositionKind
 {
 	VS_POSITION_NONE = 0,		/* or in the attention only */
 	VS_POSITION_LEARNED = 1,	/* a table, from row position_offset on */
-	VS_POSITION_SINUSOID = 2,	/* USE-lite: sin in the first half, cos in the second */
+	VS_POSITION_SINUSOID = 2,	/* USE-lite: sin in the first half, cos in the
+								 * second */
 	VS_POSITION_ROTARY = 3,
 	VS_POSITION_RELATIVE = 4,	/* T5, MPNet: a bias of the scores by bucket */
 } VsPositionKind;
@@ -154,9 +155,11 @@ typedef enum VsRole
 typedef enum VsTensorKind
 {
 	VS_TENSOR_VECTOR = 0,		/* float32 always */
-	VS_TENSOR_TABLE = 1,		/* rows one after another, in the chosen format;
-								 * int8: the float32 scales of all rows follow */
-	VS_TENSOR_LINEAR = 2,		/* packed, see kernel_nn.h, in the chosen format */
+	VS_TENSOR_TABLE = 1,		/* rows one after another, in the chosen
+								 * format; int8: the float32 scales of all
+								 * rows follow */
+	VS_TENSOR_LINEAR = 2,		/* packed, see kernel_nn.h, in the chosen
+								 * format */
 } VsTensorKind;
 
 #define VS_SPEC_MAX_PARTS	3
@@ -198,25 +201,31 @@ typedef struct VsModelFiles
 	const VsJson *modules;
 	const VsJson *sentence_bert;
 	const VsJson *sentence_transformers;
-	List	   *folders;		/* of VsModelFolder, in the order of modules.json */
+	List	   *folders;		/* of VsModelFolder, in the order of
+								 * modules.json */
 } VsModelFiles;
 
 /* The folder of one stage of modules.json, with its config.json (or NULL). */
 typedef struct VsModelFolder
 {
 	const char *type;			/* last word of the type: Pooling, Dense, ... */
-	const char *path;			/* "" for the Transformer in the directory itself */
+	const char *path;			/* "" for the Transformer in the directory
+								 * itself */
 	const VsJson *config;
 } VsModelFolder;
 
 typedef struct VsArch
 {
 	const char *name;
-	const char *model_types;	/* of config.json, "bert" or "roberta|xlm-roberta" */
+	const char *model_types;	/* of config.json, "bert" or
+								 * "roberta|xlm-roberta" */
 	const char *prefixes;		/* of tensor names, to be tried in this order,
 								 * "|bert.|model." (the first one is empty) */
 
-	/* Fill in the encoder's part, from config.json; sets defaults for the rest. */
+	/*
+	 * Fill in the encoder's part, from config.json; sets defaults for the
+	 * rest.
+	 */
 	void		(*configure) (const VsModelFiles *files, VsModelConfig *config);
 
 	/* Append a palloc'd VsTensorSpec for every tensor but the stages'. */

@@ -21,7 +21,8 @@ typedef enum VsJsonKind
 typedef struct VsJson
 {
 	VsJsonKind	kind;
-	uint32		count;			/* bytes of a string, items of an array or object */
+	uint32		count;			/* bytes of a string, items of an array or
+								 * object */
 	const char *key;			/* name of an object's member, else NULL */
 	union
 	{

@@ -23,8 +23,9 @@
 /* What the registration learns of a model. */
 typedef struct VsModelInfo
 {
-	char		hash[VS_MODEL_HASH_LEN + 1];	/* of the contents of all files
-												 * used and the wanted format */
+	char		hash[VS_MODEL_HASH_LEN + 1];	/* of the contents of all
+												 * files used and the wanted
+												 * format */
 	VsModelConfig config;
 	VsWeightFormat format;
 	int64		bytes;			/* of the model file */

@@ -51,6 +51,7 @@ static void
 check_steps(const VsTokenizer *tokenizer)
 {
 	const VsTokenizerHeader *h = tokenizer->header;
+	int			byte_levels = 0;
 
 	check(tokenizer,
 		  h->normalize_count >= 0 && h->normalize_count <= VS_TOKENIZER_MAX_STEPS &&
@@ -74,7 +75,7 @@ check_steps(const VsTokenizer *tokenizer)
 	{
 		const VsTokenStep *step = &h->split[i];
 		bool		has_pattern = step->kind == VS_SPLIT_STRING ||
-			step->kind == VS_SPLIT_METASPACE;
+		step->kind == VS_SPLIT_METASPACE;
 
 		check(tokenizer, step->kind >= VS_SPLIT_BERT &&
 			  step->kind <= VS_SPLIT_BYTE_LEVEL &&
@@ -82,7 +83,9 @@ check_steps(const VsTokenizer *tokenizer)
 			  "A pre-tokenizer is unknown.");
 		check_span(tokenizer, step->a, 1);
 		check_span(tokenizer, step->b, 1);
+		byte_levels += step->kind == VS_SPLIT_BYTE_LEVEL;
 	}
+	check(tokenizer, byte_levels <= 1, "ByteLevel is there twice.");
 }
 
 static void
@@ -118,7 +121,8 @@ check_sections(const VsTokenizer *tokenizer)
 	check(tokenizer, h->before.count <= VS_TOKENIZER_MAX_SPECIALS &&
 		  h->after.count <= VS_TOKENIZER_MAX_SPECIALS &&
 		  (h->byte_ids.count == 0 || h->byte_ids.count == 256) &&
-		  (h->merges.count & (h->merges.count - 1)) == 0,
+		  (h->merges.count & (h->merges.count - 1)) == 0 &&
+		  h->longest <= VS_TOKENIZER_MAX_PIECE,
 		  "A section has a wrong size.");
 	check_ids(tokenizer, h->before, 0);
 	check_ids(tokenizer, h->after, 0);
@@ -236,7 +240,8 @@ static const VsAddedToken *
 added_at(const VsTokenizer *tokenizer, const VsTrie *trie, const char *text,
 		 Size len, Size *length)
 {
-	int32		number = vs_trie_longest(trie, 0, text, len, length);
+	int32		number = vs_trie_longest(trie, 0, text,
+										 Min(len, VS_TOKENIZER_MAX_PIECE), length);
 	const VsAddedToken *added = VS_BLOCK_AT(tokenizer->header, tokenizer->header->added);
 
 	if (number < 0)
@@ -314,6 +319,7 @@ take_added(VsTokenRun *run, const AddedSearch *search, const char *text,
 			p++;
 		if (p == end)
 			break;
+		CHECK_FOR_INTERRUPTS();
 		token = added_at(run->tokenizer, search->trie, p, end - p, &length);
 		if (token == NULL)
 		{

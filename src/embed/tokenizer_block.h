@@ -20,6 +20,7 @@
 #define VS_TOKENIZER_MAX_VOCAB	2000000
 #define VS_TOKENIZER_MAX_STEPS	16	/* normalizers, and pre-tokenizers */
 #define VS_TOKENIZER_MAX_SPECIALS	64	/* round a text */
+#define VS_TOKENIZER_MAX_PIECE	4096	/* bytes */
 
 /* The numbers of all enums below are in files: never renumber. */
 
@@ -158,13 +159,6 @@ typedef struct VsTokenizerHeader
 	VsSpan		added_normal_trie;	/* in the normalized text */
 } VsTokenizerHeader;
 
-/* A list of the sections, for the check when a block is opened. */
-typedef struct VsTokenizerSection
-{
-	Size		span;			/* offset of the VsSpan in the header */
-	Size		width;			/* bytes of an element */
-} VsTokenizerSection;
-
 struct VsTokenizer
 {
 	const char *file;
@@ -188,13 +182,14 @@ typedef struct VsBytes
 	char	   *data;			/* NULL as long as nothing was added */
 	Size		len;
 	Size		room;
+	Size		limit;			/* of len; 0: none of its own */
 } VsBytes;
 
 extern void vs_bytes_reserve(VsBytes *bytes, Size more);
 extern void vs_bytes_add(VsBytes *bytes, const char *data, Size len);
 extern void vs_bytes_add_char(VsBytes *bytes, uint32 c);
 
-/* A BPE symbol while a word is merged. */
+/* A BPE symbol while a word is merged, and a pair of them. */
 typedef struct VsSymbol VsSymbol;
 typedef struct VsMergeCandidate VsMergeCandidate;
 
@@ -247,7 +242,7 @@ static inline uint32
 vs_merge_hash(int32 left, int32 right, uint32 size)
 {
 	uint64		h = ((uint64) (uint32) left << 32 | (uint32) right) *
-		UINT64CONST(0x9E3779B97F4A7C15);
+	UINT64CONST(0x9E3779B97F4A7C15);
 
 	return (uint32) (h >> 32) & (size - 1);
 }

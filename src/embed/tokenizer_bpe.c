@@ -68,9 +68,10 @@ add_symbol(Word *w, int32 id)
 
 	run->symbols = grow(run->symbols, w->count, &run->symbol_room, sizeof(VsSymbol));
 	symbol = &run->symbols[w->count];
-	symbol->id = id;
-	symbol->previous = w->count == 0 ? NO_SYMBOL : (uint32) w->count - 1;
-	symbol->next = NO_SYMBOL;
+	symbol	  ->id = id;
+	symbol	  ->previous = w->count == 0 ? NO_SYMBOL : (uint32) w->count - 1;
+	symbol	  ->next = NO_SYMBOL;
+
 	if (w->count > 0)
 		run->symbols[w->count - 1].next = (uint32) w->count;
 	w->count++;
@@ -275,7 +276,7 @@ merge_all(Word *w)
 void
 vs_bpe_word(VsTokenRun *run, const char *word, Size len)
 {
-	Word		w = {.run = run, .header = run->tokenizer->header};
+	Word		w = {.run = run,.header = run->tokenizer->header};
 
 	if (w.header->flags & VS_TOKEN_IGNORE_MERGES)
 	{

@@ -129,6 +129,8 @@ add_token(VsCompiler *c, AddedList *list, const VsJson *json)
 
 	if (content->count == 0)
 		return;
+	if (content->count > VS_TOKENIZER_MAX_PIECE)
+		vs_compiler_bad(c, "An added token is too long.");
 	token = &list->tokens[list->count];
 	token->id = vs_trie_find(&c->trie, content->u.string, content->count);
 	if (token->id < 0)
@@ -147,7 +149,7 @@ add_token(VsCompiler *c, AddedList *list, const VsJson *json)
 						  content->count, &normal, &kept_start);
 		entry = &list->normal[list->normal_count];
 		entry->text = normal.data;
-		entry->len = (uint32) Min(normal.len, PG_INT32_MAX);
+		entry->len = (uint32) Min(normal.len, VS_TOKENIZER_MAX_PIECE);
 		list->normal_count += normal.len > 0;
 	}
 	else
@@ -239,6 +241,8 @@ compile_template(VsCompiler *c, const VsJson *json, Specials *specials)
 	const VsJson *single = vs_compiler_member(c, json, "single", VS_JSON_ARRAY);
 	int			sequence = -1;
 
+	if (single->count > 2 * VS_TOKENIZER_MAX_SPECIALS)
+		vs_compiler_bad(c, "There are too many special tokens.");
 	for (uint32 i = 0; i < single->count; i++)
 	{
 		if (single->u.items[i].kind != VS_JSON_OBJECT)
@@ -357,7 +361,7 @@ vs_tokenizer_compile(const char *file, const VsJson *json, bool lower_case,
 					 int vocab, StringInfo out)
 {
 	VsTokenizerHeader header = {0};
-	VsCompiler	c = {.file = file, .out = out, .start = out->len, .vocab = vocab};
+	VsCompiler	c = {.file = file,.out = out,.start = out->len,.vocab = vocab};
 
 	if (json->kind != VS_JSON_OBJECT)
 		vs_compiler_bad(&c, "It is not an object.");

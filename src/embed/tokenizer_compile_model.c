@@ -49,6 +49,8 @@ build_trie(VsCompiler *c, VsTrieEntry *entries, uint32 count)
 
 	for (uint32 i = 0; i < count; i++)
 		longest = Max(longest, entries[i].len);
+	if (longest > VS_TOKENIZER_MAX_PIECE)
+		vs_compiler_bad(c, "A piece is too long.");
 	c->trie.units = vs_trie_build(entries, count, &c->trie.count);
 	span = vs_compiler_add(c, c->trie.units, c->trie.count, sizeof(VsTrieUnit));
 	vs_compiler_header(c)->trie = span;

@@ -145,7 +145,7 @@ static int64
 decode_base64(const char *text, uint32 len, unsigned char *out)
 {
 	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	uint32		bits = 0;
 	int64		count = 0;
 	uint32		i;
@@ -312,7 +312,7 @@ compile_split(VsCompiler *c, const VsJson *json)
 {
 	VsSplitBehavior behavior = read_behavior(c, json, "");
 	uint32		flags = behavior |
-		(vs_json_bool(c->file, json, "invert", false) ? VS_SPLIT_INVERT : 0);
+	(vs_json_bool(c->file, json, "invert", false) ? VS_SPLIT_INVERT : 0);
 	Pattern		pattern;
 
 	read_pattern(c, json, &pattern);
@@ -369,6 +369,9 @@ compile_byte_level(VsCompiler *c, const VsJson *json)
 		flags |= VS_SPLIT_PREFIX_ALWAYS;
 	if (vs_json_bool(c->file, json, "use_regex", true))
 		flags |= VS_SPLIT_CUT;
+	for (int i = 0; i < vs_compiler_header(c)->split_count; i++)
+		if (vs_compiler_header(c)->split[i].kind == VS_SPLIT_BYTE_LEVEL)
+			vs_compiler_bad(c, "ByteLevel is there twice.");
 	add_plain_splitter(c, VS_SPLIT_BYTE_LEVEL, flags);
 }
 

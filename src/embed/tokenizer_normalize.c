@@ -28,7 +28,8 @@ vs_bytes_reserve(VsBytes *bytes, Size more)
 
 	if (bytes->room - bytes->len >= more)
 		return;
-	if (more > MaxAllocHugeSize / 4 || bytes->len > MaxAllocHugeSize / 4)
+	if (more > MaxAllocHugeSize / 4 || bytes->len > MaxAllocHugeSize / 4 ||
+		(bytes->limit > 0 && bytes->len + more > bytes->limit))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("text too long to tokenize")));
@@ -614,6 +615,13 @@ by_form(Rewrite *r)
 	unicode_form(r, (UnicodeNormalizationForm) r->step->flags);
 }
 
+/*
+ * How many times longer a text may become, and how much besides.  NFKC makes
+ * it 11 times longer at the most; hostile replacements could fill the memory.
+ */
+#define MAX_GROWTH		32
+#define MAX_ADDED		4096
+
 /* The text of a sequence of rewritings, in the buffers by turns. */
 typedef struct Sequence
 {
@@ -660,6 +668,8 @@ vs_normalize_text(const VsTokenizerHeader *header, const char *text, Size len,
 	VsBytes		other = {0};
 	Sequence	s = {.buffers = {out, &other}};
 
+	out->limit = other.limit = Min(len, MaxAllocHugeSize / MAX_GROWTH / 4) *
+		MAX_GROWTH + MAX_ADDED;
 	s.rewrite.header = header;
 	s.rewrite.text = text;
 	s.rewrite.len = len;

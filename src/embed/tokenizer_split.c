@@ -239,19 +239,22 @@ cut(Splitter *s, SegmentFunction segment, const char *text, Size len, bool at_st
 	while (p < s->end && !s->run->full)
 	{
 		const char *start = p;
-		bool		match;
+		bool match;
 		bool		joins = false;
 
 		p += segment(s, p, &match);
-		match ^= invert;
+		match	  ^=invert;
+
 		if (start > piece)
 		{
 			if (behavior == VS_BEHAVIOR_PREVIOUS)
-				joins = match && !waiting_match;
+				joins = match &&!waiting_match;
+
 			else if (behavior == VS_BEHAVIOR_NEXT)
-				joins = !match && waiting_match;
+				joins = !match &&waiting_match;
 			else if (behavior == VS_BEHAVIOR_CONTIGUOUS)
 				joins = match == waiting_match;
+
 			if (!joins)
 				split_at(s->run, s->index + 1, piece, start - piece,
 						 at_start && piece == text);
@@ -359,9 +362,9 @@ split_byte_level(Splitter *s, const char *text, Size len, bool at_start)
 	s->end = text + len;
 	while (p < s->end && !run->full)
 	{
-		bool		match;
+		bool match;
 		const char *stop = step->flags & VS_SPLIT_CUT ?
-			p + segment_gpt2(s, p, &match) : s->end;
+		p + segment_gpt2(s, p, &match) : s->end;
 		bool		first = at_start && p == text;
 
 		out->len = 0;
@@ -384,7 +387,7 @@ static void
 split_at(VsTokenRun *run, int index, const char *text, Size len, bool at_start)
 {
 	const VsTokenizerHeader *header = run->tokenizer->header;
-	Splitter	s = {.run = run, .index = index};
+	Splitter	s = {.run = run,.index = index};
 	static const SegmentFunction segments[] = {
 		[VS_SPLIT_WHITESPACE] = segment_whitespace,
 		[VS_SPLIT_SPACE] = segment_space,

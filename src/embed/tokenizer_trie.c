@@ -106,7 +106,7 @@ sort_entries(VsTrieEntry *entries, uint32 count)
 	for (uint32 i = 0; i < count; i++)
 	{
 		bool		again = kept > 0 && entries[kept - 1].len == entries[i].len &&
-			memcmp(entries[kept - 1].text, entries[i].text, entries[i].len) == 0;
+		memcmp(entries[kept - 1].text, entries[i].text, entries[i].len) == 0;
 
 		entries[again ? kept - 1 : kept++] = entries[i];
 	}

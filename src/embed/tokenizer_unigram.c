@@ -93,14 +93,14 @@ static void
 offer_pieces(Unigram *u, Size from)
 {
 	const VsTokenizer *tokenizer = u->run->tokenizer;
-	double		from_score = from == u->base ? u->run->lattice[0].score :
-		u->run->lattice[from - u->base].score;
+	double		from_score = u->run->lattice[from - u->base].score;
+	Size		stop = from + Min(u->len - from, u->header->longest);
 	uint32		c;
 	Size		single = from + vs_utf8_get(u->word + from, u->word + u->len, &c);
 	bool		has_single = false;
 	uint32		node = 0;
 
-	for (Size i = from; i < u->len && u->word[i] != 0; i++)
+	for (Size i = from; i < stop && u->word[i] != 0; i++)
 	{
 		int32		id;
 
@@ -211,7 +211,7 @@ commit(Unigram *u, Size end)
 void
 vs_unigram_word(VsTokenRun *run, const char *word, Size len)
 {
-	Unigram		u = {.run = run, .header = run->tokenizer->header};
+	Unigram		u = {.run = run,.header = run->tokenizer->header};
 	Size		place = 0;
 	Size		pause = INTERRUPT_STRIDE;
 	uint32		c;

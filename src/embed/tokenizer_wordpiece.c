@@ -39,7 +39,8 @@ vs_wordpiece_word(VsTokenRun *run, const char *word, Size len)
 		{
 			Size		length = 0;
 			int32		id = vs_trie_longest(&tokenizer->trie, node, word + done,
-											 len - done, &length);
+											 Min(len - done, tokenizer->header->longest),
+											 &length);
 
 			if (id < 0)
 				break;

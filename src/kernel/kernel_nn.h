@@ -42,7 +42,8 @@ typedef enum VsActivation
 	VS_ACT_NONE = 0,
 	VS_ACT_RELU = 1,
 	VS_ACT_GELU = 2,			/* x/2 (1 + erf(x/sqrt 2)) */
-	VS_ACT_GELU_TANH = 3,		/* x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) */
+	VS_ACT_GELU_TANH = 3,		/* x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715
+								 * x^3))) */
 	VS_ACT_SILU = 4,			/* x / (1 + exp(-x)) */
 	VS_ACT_TANH = 5,
 	VS_ACT_QUICK_GELU = 6,		/* x / (1 + exp(-1.702 x)) */
@@ -110,8 +111,8 @@ typedef struct VsAttention
 	size_t		stride;			/* floats from a row of q, k or v to the next */
 
 	/*
-	 * Bias that depends on j - i alone: b_ij = bias[h * bias_stride + tokens -
-	 * 1 + j - i]; or NULL
+	 * Bias that depends on j - i alone: b_ij = bias[h * bias_stride + tokens
+	 * - 1 + j - i]; or NULL
 	 */
 	const float *bias;
 	size_t		bias_stride;	/* at least 2 * tokens - 1 */
@@ -137,9 +138,9 @@ typedef struct VsNnKernels
 	void		(*attention) (const VsAttention *a, int first_head, int heads, void *scratch);
 
 	/*
-	 * Each of m rows of n floats: (x - mean) / sqrt(var + eps) * weight + bias,
-	 * var the population variance, weight and bias possibly NULL (1 and 0).
-	 * x and out may be the same, with the same distance of rows.
+	 * Each of m rows of n floats: (x - mean) / sqrt(var + eps) * weight +
+	 * bias, var the population variance, weight and bias possibly NULL (1 and
+	 * 0). x and out may be the same, with the same distance of rows.
 	 */
 	void		(*layer_norm) (int m, int n, const float *x, size_t ldx, float eps,
 							   const float *weight, const float *bias,
@@ -157,8 +158,9 @@ typedef struct VsNnKernels
 
 	/*
 	 * Rotary positions (arXiv 2104.09864, halves, not interleaved) on one row
-	 * of heads * dim floats: with c = cos_sin[i], s = cos_sin[dim / 2 + i], the
-	 * pair (x[i], x[i + dim/2]) of each head becomes (x c - y s, y c + x s).
+	 * of heads * dim floats: with c = cos_sin[i], s = cos_sin[dim / 2 + i],
+	 * the pair (x[i], x[i + dim/2]) of each head becomes (x c - y s, y c + x
+	 * s).
 	 */
 	void		(*rotate) (int heads, int dim, const float *cos_sin, float *x);
 

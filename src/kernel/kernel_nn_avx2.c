@@ -57,7 +57,7 @@ first_lanes(int count)
 #define v_if_less(a, b, x, y)	_mm256_blendv_ps(y, x, _mm256_cmp_ps(a, b, _CMP_LT_OQ))
 
 /* The integer is added to the exponent. */
-INLINE V
+INLINE		V
 v_scale(V x, V n)
 {
 	return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x),

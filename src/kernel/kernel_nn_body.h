@@ -39,7 +39,7 @@
  * exp(x), x limited to what has a normal result: 2^n exp(r) with |r| <=
  * ln(2)/2, ln 2 in two parts.  Before rounding, the polynomial's error is 8e-9.
  */
-INLINE V
+INLINE		V
 v_exp(V x)
 {
 	V			n;
@@ -63,7 +63,7 @@ v_exp(V x)
  * erfc(u) = exp(-u^2) t P(t), t = 1 / (1 + 0.39 u), P fitted by us for the
  * least absolute error (1.3e-8) of the whole.
  */
-INLINE V
+INLINE		V
 v_gelu(V x)
 {
 	V			half = v_mul(v_abs(x), v_set1(0.5f));
@@ -81,14 +81,14 @@ v_gelu(V x)
 }
 
 /* x / (1 + exp(-y)) */
-INLINE V
+INLINE		V
 v_gate(V x, V y)
 {
 	return v_div(x, v_add(v_set1(1.0f), v_exp(v_sub(v_zero(), y))));
 }
 
 /* Near 0 an odd polynomial, so that small results are right to the last bits. */
-INLINE V
+INLINE		V
 v_tanh(V x)
 {
 	V			square = v_mul(x, x);
@@ -106,7 +106,7 @@ v_tanh(V x)
 }
 
 /* sqrt(2/pi) (x + 0.044715 x^3), twice: gelu_tanh is x / (1 + exp(-that)) */
-INLINE V
+INLINE		V
 v_gelu_tanh(V x)
 {
 	V			p = v_fma(v_mul(x, x), v_set1(0.071354816f),
@@ -120,7 +120,7 @@ v_gelu_tanh(V x)
  * AVX2 and AVX-512: tanh 1.8e-7; relative to max(|x|, 1): gelu 0.8e-7,
  * gelu_tanh 1.2e-7, silu and quick_gelu 1.1e-7.
  */
-INLINE V
+INLINE		V
 v_activate(VsActivation act, V x)
 {
 	switch (act)
@@ -144,7 +144,7 @@ v_activate(VsActivation act, V x)
 }
 
 /* count <= VW floats */
-INLINE V
+INLINE		V
 v_load_part(const float *p, int count)
 {
 	return count >= VW ? v_load(p) : v_load_few(p, count);
@@ -223,7 +223,7 @@ typedef void (*TileFunction) (const Tile *tile);
 	x(r, 0) x(r, 1) x(r, 2) x(r, 3) x(r, 4) x(r, 5) x(r, 6) x(r, 7)
 
 /* VW numbers of a format as floats. */
-INLINE V
+INLINE		V
 v_load_number(VsWeightFormat format, const void *p)
 {
 	switch (format)
@@ -595,7 +595,7 @@ largest(int n, const float *x, float most)
 }
 
 /* exp(x - most), and zero where that is too small for a normal float */
-INLINE V
+INLINE		V
 v_exp_below(V x, V most)
 {
 	V			d = v_sub(x, most);
@@ -607,7 +607,7 @@ v_exp_below(V x, V most)
 TARGET static float
 exp_row(int n, float *x, float most)
 {
-	const V		shift = v_set1(most);
+	const		V shift = v_set1(most);
 	V			sum = v_zero();
 	int			i = 0;
 
@@ -757,7 +757,7 @@ TARGET static void
 copy_queries(const Head *h, int first, int rows)
 {
 	const int	dim = h->a->head_dim;
-	const V		scale = v_set1(h->a->scale);
+	const		V scale = v_set1(h->a->scale);
 
 	for (int r = 0; r < rows; r++)
 	{
@@ -870,8 +870,8 @@ add_result(const Head *h, int query, const float *result, float before)
 	const int	dim = h->a->head_dim;
 	const bool	first = h->first_key == 0;
 	const bool	last = h->first_key + h->keys == h->a->tokens;
-	const V		scale = v_set1(before);
-	const V		after = v_set1(last ? 1.0f / h->sum[query] : 1.0f);
+	const		V scale = v_set1(before);
+	const		V after = v_set1(last ? 1.0f / h->sum[query] : 1.0f);
 	float	   *out = h->a->out + query * h->a->out_stride +
 	(size_t) h->head * dim;
 
@@ -952,7 +952,7 @@ typedef struct Moments
 INLINE Moments
 moments(int n, const float *x, float center)
 {
-	const V		shift = v_set1(center);
+	const		V shift = v_set1(center);
 	V			sum0 = v_zero();
 	V			sum1 = v_zero();
 	V			squares0 = v_zero();

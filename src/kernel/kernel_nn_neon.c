@@ -19,7 +19,7 @@
 #define TILE_ROWS_2		3
 #define TILE_ROWS_3		0
 
-INLINE V
+INLINE		V
 v_load_few(const float *p, int n)
 {
 	float		few[4] = {0};
@@ -37,7 +37,7 @@ v_store_few(float *p, int n, V x)
 	memcpy(p, few, n * sizeof(float));
 }
 
-INLINE V
+INLINE		V
 v_keep(int n, V x)
 {
 	float		few[4];
@@ -46,7 +46,7 @@ v_keep(int n, V x)
 	return v_load_few(few, n);
 }
 
-INLINE V
+INLINE		V
 v_load_int8(const void *p)
 {
 	int32_t		four;

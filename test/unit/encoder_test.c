@@ -14,31 +14,12 @@
 
 #include "embed/encoder.h"
 #include "kernel/kernel.h"
+#include "random.h"
 #include "server_stub.h"
 #include "tap.h"
 
 /* Of numbers of size 1, after two layers. */
 #define TOLERANCE	2e-5
-
-/* Random numbers, the same in every run */
-
-static uint64_t random_state = 1;
-
-static uint64_t
-random_bits(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state * UINT64CONST(0x2545F4914F6CDD1D);
-}
-
-/* In (-scale, scale). */
-static float
-random_float(float scale)
-{
-	return scale * (float) ((int32_t) (random_bits() >> 40) - (1 << 23)) * 0x1p-23f;
-}
 
 /* ------------------------------------------------------------------------
  * Models
@@ -116,7 +97,7 @@ random_vector(int n, float mean, float scale)
 	float	   *x = palloc(sizeof(float) * n);
 
 	for (int i = 0; i < n; i++)
-		x[i] = mean + random_float(scale);
+		x[i] = mean + scale * random_float();
 	return x;
 }
 
@@ -900,7 +881,7 @@ run_cut(void *arg)
 
 	for (int i = 0; i < 24; i++)
 	{
-		x[i] = y[i] = random_float(1);
+		x[i] = y[i] = random_float();
 		mean += x[i] / 24;
 	}
 	vs_encoder_cut(&c, x, 10);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "random.h"
 #include "server_stub.h"
 #include "tap.h"
 
@@ -24,18 +25,6 @@ typedef struct Bytes
 	char	   *data;
 	size_t		len;
 } Bytes;
-
-/* Random numbers, the same in every run. */
-static uint64_t random_state = 1;
-
-static uint64_t
-random_bits(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state * UINT64_C(0x2545F4914F6CDD1D);
-}
 
 static size_t
 random_below(size_t n)

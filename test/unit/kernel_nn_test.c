@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "kernel/kernel.h"
+#include "random.h"
 #include "tap.h"
 
 #define SPACE		5			/* floats between rows and round arrays */
@@ -28,26 +29,6 @@
 static const char *const format_names[VS_WEIGHT_FORMAT_COUNT] = {
 	"float32", "float16", "bfloat16", "int8"
 };
-
-/* Random numbers, the same in every run */
-
-static uint64_t random_state = 1;
-
-static uint64_t
-random_bits(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state * UINT64_C(0x2545F4914F6CDD1D);
-}
-
-/* In (-1, 1). */
-static float
-random_float(void)
-{
-	return (float) ((int32_t) (random_bits() >> 40) - (1 << 23)) * 0x1p-23f;
-}
 
 /* Memory */
 

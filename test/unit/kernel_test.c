@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "kernel/kernel.h"
+#include "random.h"
 #include "tap.h"
 
 #define MAX_LEN		257
@@ -33,24 +34,6 @@ static const int bits_list[VS_BITS_COUNT] = {1, 2, 4};
 static const VsKernels *scalar;
 
 /* Random numbers, the same in every run */
-
-static uint64_t random_state = 1;
-
-static uint64_t
-random_bits(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state * UINT64_C(0x2545F4914F6CDD1D);
-}
-
-/* In (-1, 1). */
-static float
-random_float(void)
-{
-	return (float) ((int32_t) (random_bits() >> 40) - (1 << 23)) * 0x1p-23f;
-}
 
 static float
 random_gauss(void)
