@@ -10,16 +10,11 @@
 
 #ifdef VS_HAVE_X86
 
-#include <immintrin.h>
 #include <math.h>
 
-#define TARGET	__attribute__((target("avx2,fma,f16c,bmi,bmi2,popcnt")))
-#define INLINE	VS_ALWAYS_INLINE TARGET
+#include "kernel/kernel_avx2.h"
 
-/* Sliding windows: 8 ints from [8 - count], 16 bytes from [skip]. */
-static const int32_t lane_window[16] = {
-	-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0
-};
+/* A sliding window: 16 bytes from [skip]. */
 static const int8_t byte_window[32] = {
 	0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
 	-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1
@@ -32,12 +27,6 @@ limit_8(int count)
 }
 
 /* The first count of 8 lanes. */
-INLINE __m256i
-first_lanes(int count)
-{
-	return _mm256_loadu_si256((const __m256i *) (lane_window + 8 - count));
-}
-
 /* Loads of count <= 8 elements as floats; count is a constant but at the end. */
 INLINE __m256
 load_floats(const float *a, int count)
@@ -124,26 +113,6 @@ no_sums(void)
 	Sums		s = {zero, zero, zero, zero};
 
 	return s;
-}
-
-INLINE float
-lanes_sum(__m256 x)
-{
-	__m128		s = _mm_add_ps(_mm256_castps256_ps128(x),
-							   _mm256_extractf128_ps(x, 1));
-
-	s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-	return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
-}
-
-INLINE float
-lanes_max(__m256 x)
-{
-	__m128		s = _mm_max_ps(_mm256_castps256_ps128(x),
-							   _mm256_extractf128_ps(x, 1));
-
-	s = _mm_max_ps(s, _mm_movehl_ps(s, s));
-	return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
 INLINE float

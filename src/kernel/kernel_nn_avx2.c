@@ -10,27 +10,13 @@
 
 #ifdef VS_HAVE_X86
 
-#include <immintrin.h>
-
-#define TARGET	__attribute__((target("avx2,fma,f16c,bmi,bmi2,popcnt")))
-#define INLINE	VS_ALWAYS_INLINE TARGET
+#include "kernel/kernel_avx2.h"
 
 #define V				__m256
 #define VW				8
 #define TILE_ROWS_1		6
 #define TILE_ROWS_2		3
 #define TILE_ROWS_3		1
-
-/* A sliding window: 8 ints from [8 - count]. */
-static const int32_t lane_window[16] = {
-	-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0
-};
-
-INLINE __m256i
-first_lanes(int count)
-{
-	return _mm256_loadu_si256((const __m256i *) (lane_window + 8 - count));
-}
 
 #define v_zero()				_mm256_setzero_ps()
 #define v_set1(f)				_mm256_set1_ps(f)
@@ -64,25 +50,8 @@ v_scale(V x, V n)
 												_mm256_slli_epi32(_mm256_cvtps_epi32(n), 23)));
 }
 
-INLINE float
-v_sum(V x)
-{
-	__m128		s = _mm_add_ps(_mm256_castps256_ps128(x),
-							   _mm256_extractf128_ps(x, 1));
-
-	s = _mm_add_ps(s, _mm_movehl_ps(s, s));
-	return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
-}
-
-INLINE float
-v_most(V x)
-{
-	__m128		s = _mm_max_ps(_mm256_castps256_ps128(x),
-							   _mm256_extractf128_ps(x, 1));
-
-	s = _mm_max_ps(s, _mm_movehl_ps(s, s));
-	return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
-}
+#define v_sum(x)				lanes_sum(x)
+#define v_most(x)				lanes_max(x)
 
 #include "kernel/kernel_nn_body.h"
 

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "mb/pg_wchar.h"
-
 #include "embed/tokenizer.h"
 #include "embed/tokenizer_block.h"
 #include "server_stub.h"
