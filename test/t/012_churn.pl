@@ -94,14 +94,16 @@ for my $memory ('64MB', '1MB')
 $node->safe_psql('postgres', 'CREATE INDEX item_v ON item USING hnsw (v vector_l2_ops)');
 whole_through_index($node, { table => 'item', name => 'built after all: whole' });
 
-# Several sessions insert, delete and search at once, one VACUUMs
+# Several sessions insert, delete and search at once, one VACUUMs.  Ids are
+# given once only: a row is told by its id when the answers are counted.
 
+$node->safe_psql('postgres', 'CREATE SEQUENCE item_id START 20001');
 my $script = $node->basedir . '/work.sql';
 append_to_file($script, q{
 \set id random(1, 4000)
 \set at random(1, 2000)
-INSERT INTO item SELECT 20000 + id, v FROM item WHERE id = :id;
-INSERT INTO item SELECT 40000 + id, (v::real[])[1:47]::vector || '[0.5]' FROM item WHERE id = :id;
+INSERT INTO item SELECT nextval('item_id'), v FROM item WHERE id = :id;
+INSERT INTO item SELECT nextval('item_id'), (v::real[])[1:47]::vector || '[0.5]' FROM item WHERE id = :id;
 DELETE FROM item WHERE id = :at;
 UPDATE item SET v = v + (SELECT v FROM item_query WHERE id = 1) WHERE id = :id;
 SELECT id FROM item ORDER BY v <-> (SELECT v FROM item_query WHERE id = 1 + :at % 30) LIMIT 10;
