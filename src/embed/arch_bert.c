@@ -29,11 +29,7 @@ configure(const VsModelFiles *files, VsModelConfig *config)
 static List *
 tensors(const VsModelConfig *config)
 {
-	List	   *specs = NIL;
-
-	vs_arch_add_embeddings(&specs, config);
-	vs_arch_add_layers(&specs, config, &names);
-	return specs;
+	return vs_arch_plain_tensors(config, &names);
 }
 
 const VsArch vs_arch_bert = {

@@ -244,3 +244,13 @@ vs_arch_add_layers(List **specs, const VsModelConfig *config,
 		add_layer(specs, config, names, l,
 				  l == 0 ? config->embed_width : config->width);
 }
+
+List *
+vs_arch_plain_tensors(const VsModelConfig *config, const VsLayerNames *names)
+{
+	List	   *specs = NIL;
+
+	vs_arch_add_embeddings(&specs, config);
+	vs_arch_add_layers(&specs, config, names);
+	return specs;
+}

@@ -79,6 +79,10 @@ extern void vs_arch_add_embeddings(List **specs, const VsModelConfig *config);
 extern void vs_arch_add_layers(List **specs, const VsModelConfig *config,
 							   const VsLayerNames *names);
 
+/* The tensors of a model that has these two and nothing else. */
+extern List *vs_arch_plain_tensors(const VsModelConfig *config,
+								   const VsLayerNames *names);
+
 /* arch_stages.c */
 
 /*

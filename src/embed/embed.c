@@ -70,7 +70,6 @@ typedef struct EmbedCall
 } EmbedCall;
 
 static EmbedCall *embed_call(FunctionCallInfo fcinfo, const EmbedArgs *args);
-static char *text_arg(FunctionCallInfo fcinfo, int n);
 static void common_args(FunctionCallInfo fcinfo, bool dimensions,
 						EmbedArgs *args);
 static Datum embed_array(const VsEmbedPlan *plan, ArrayType *texts,
@@ -127,8 +126,8 @@ vs_embed_pinned(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	input = PG_GETARG_TEXT_PP(0);
-	args.model = text_arg(fcinfo, 1);
-	args.task = text_arg(fcinfo, 2);
+	args.model = vs_embed_text_arg(fcinfo, 1);
+	args.task = vs_embed_text_arg(fcinfo, 2);
 	args.pooled = PG_ARGISNULL(3) || PG_GETARG_BOOL(3);
 	args.dimensions = PG_ARGISNULL(4) ? 0 : PG_GETARG_INT32(4);
 	if (!PG_ARGISNULL(4) && args.dimensions == 0)
@@ -653,8 +652,8 @@ embed_array(const VsEmbedPlan *plan, ArrayType *texts, Oid vector_type)
  * Arguments, and plans kept from call to call
  * ------------------------------------------------------------------------ */
 
-static char *
-text_arg(FunctionCallInfo fcinfo, int n)
+char *
+vs_embed_text_arg(FunctionCallInfo fcinfo, int n)
 {
 	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
 }
@@ -664,9 +663,9 @@ static void
 common_args(FunctionCallInfo fcinfo, bool dimensions, EmbedArgs *args)
 {
 	memset(args, 0, sizeof(*args));
-	args->task = text_arg(fcinfo, 1);
-	args->model = text_arg(fcinfo, 2);
-	args->instruction = text_arg(fcinfo, 3);
+	args->task = vs_embed_text_arg(fcinfo, 1);
+	args->model = vs_embed_text_arg(fcinfo, 2);
+	args->instruction = vs_embed_text_arg(fcinfo, 3);
 	if (dimensions && !PG_ARGISNULL(4))
 		args->dimensions = PG_GETARG_INT32(4) == 0 ? -1 : PG_GETARG_INT32(4);
 }

@@ -102,6 +102,9 @@ typedef struct VsEmbedMemo VsEmbedMemo;
 extern Datum vs_embed_one(VsEmbedMemo **memo, MemoryContext context,
 						  const VsEmbedPlan *plan, const char *text, int len);
 
+/* Argument n, a text, as a string; or NULL. */
+extern char *vs_embed_text_arg(FunctionCallInfo fcinfo, int n);
+
 /* embed_catalog.c */
 
 /* Columns of the tables. */

@@ -435,8 +435,8 @@ vs_embed_like(PG_FUNCTION_ARGS)
 	input = PG_GETARG_TEXT_PP(2);
 	like_plan(vs_embed_schema(fcinfo), PG_GETARG_OID(0),
 			  text_to_cstring(PG_GETARG_TEXT_PP(1)),
-			  PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3)),
-			  PG_ARGISNULL(4) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(4)),
+			  vs_embed_text_arg(fcinfo, 3),
+			  vs_embed_text_arg(fcinfo, 4),
 			  &plan);
 	vector = vs_embed_one(&memo, fcinfo->flinfo->fn_mcxt, &plan,
 						  VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input));

@@ -304,8 +304,7 @@ vs_embedding_model_register(PG_FUNCTION_ARGS)
 									 "the name of an embedding model");
 	char	   *directory = required_text(fcinfo, 1,
 										  "the directory of an embedding model");
-	int			format = storage_by_name(PG_ARGISNULL(2) ? NULL :
-										 text_to_cstring(PG_GETARG_TEXT_PP(2)));
+	int			format = storage_by_name(vs_embed_text_arg(fcinfo, 2));
 	VsModelInfo info;
 	Relation	table;
 	const VsEmbedModel *model;

@@ -572,12 +572,6 @@ typedef struct Call
 	int			workers;
 } Call;
 
-static char *
-optional_text(FunctionCallInfo fcinfo, int n)
-{
-	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
-}
-
 static int
 ranged_int(FunctionCallInfo fcinfo, int n, const char *what, int max)
 {
@@ -599,11 +593,11 @@ read_call(FunctionCallInfo fcinfo, Call *call)
 				 errmsg("relation, source and target must not be null")));
 	call->schema = vs_embed_schema(fcinfo);
 	call->relation = PG_GETARG_OID(0);
-	call->source = optional_text(fcinfo, 1);
-	call->target = optional_text(fcinfo, 2);
-	call->task = optional_text(fcinfo, 3);
-	call->model = optional_text(fcinfo, 4);
-	call->instruction = optional_text(fcinfo, 5);
+	call->source = vs_embed_text_arg(fcinfo, 1);
+	call->target = vs_embed_text_arg(fcinfo, 2);
+	call->task = vs_embed_text_arg(fcinfo, 3);
+	call->model = vs_embed_text_arg(fcinfo, 4);
+	call->instruction = vs_embed_text_arg(fcinfo, 5);
 	call->dimensions = PG_ARGISNULL(6) ? 0 : PG_GETARG_INT32(6) == 0 ? -1 :
 		PG_GETARG_INT32(6);
 	call->batch = ranged_int(fcinfo, 7, "batch", MAX_BATCH);
