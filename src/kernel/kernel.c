@@ -6,6 +6,7 @@
  * put over it.  The levels of one architecture build on each other: avx512
  * keeps what avx2 improved and it does not.
  */
+#include "kernel/kernel_lda_isa.h"
 #include "kernel/kernel_nn_isa.h"
 
 #ifdef VS_HAVE_X86
@@ -102,12 +103,14 @@ vs_kernel_init(void)
 			best = LEVEL_AVX2;
 			vs_kernel_avx2(begin_level(best, LEVEL_SCALAR));
 			vs_kernel_nn_avx2(&levels[best].nn);
+			vs_kernel_lda_avx2(&levels[best].lda);
 		}
 		if (avx512)
 		{
 			best = LEVEL_AVX512;
 			vs_kernel_avx512(begin_level(best, LEVEL_AVX2));
 			vs_kernel_nn_avx512(&levels[best].nn);
+			vs_kernel_lda_avx512(&levels[best].lda);
 		}
 	}
 #endif
@@ -115,6 +118,7 @@ vs_kernel_init(void)
 	best = LEVEL_NEON;			/* part of the base architecture */
 	vs_kernel_neon(begin_level(best, LEVEL_SCALAR));
 	vs_kernel_nn_neon(&levels[best].nn);
+	vs_kernel_lda_neon(&levels[best].lda);
 #endif
 
 	vs_kernels = &levels[best];

@@ -1,7 +1,7 @@
 /*
  * kernel.h
  *		Loops over arrays: distances, number formats, the rotation, link codes,
- *		and those of an encoder (kernel_nn.h).
+ *		those of an encoder (kernel_nn.h) and of topic models (kernel_lda.h).
  *
  * Pure C: no server header, no allocation, no error path.  The caller owns
  * all memory and gives all lengths.  The scalar version of every loop is its
@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernel/kernel_lda.h"
 #include "kernel/kernel_nn.h"
 
 /* How a vector is stored in a row: element format, one scale per row. */
@@ -131,6 +132,9 @@ typedef struct VsKernels
 
 	/* what an encoder runs */
 	VsNnKernels nn;
+
+	/* what topic models run */
+	VsLdaKernels lda;
 } VsKernels;
 
 /* The table in use; set by vs_kernel_init, never NULL (scalar before). */

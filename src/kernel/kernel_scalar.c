@@ -6,6 +6,7 @@
  * error of a sum then grows with n / LANES, and the compiler may keep the
  * partial sums in vector registers without licence to reorder anything.
  */
+#include "kernel/kernel_lda_isa.h"
 #include "kernel/kernel_nn_isa.h"
 
 #include <math.h>
@@ -344,5 +345,9 @@ const VsKernels vs_kernel_scalar = {
 		.rotate = vs_nn_scalar_rotate,
 		.row_add = {vs_nn_scalar_row_add_float32, vs_nn_scalar_row_add_float16,
 		vs_nn_scalar_row_add_bfloat16, vs_nn_scalar_row_add_int8},
+	},
+	.lda = {
+		.sweep = vs_lda_scalar_sweep,
+		.fold = vs_lda_scalar_fold,
 	},
 };
