@@ -21,15 +21,17 @@ forbid()
 	fi
 }
 
-# Who may include whom: kernel <- type <- features, never back or sideways.
-ours='#include "(kernel|type|hnsw|lda|embed|geo|code|compat|vecsearch)[/.]'
+# Who may include whom: kernel <- type, support <- features, never back or
+# sideways.
+ours='#include "(kernel|type|support|hnsw|lda|embed|geo|code|compat|vecsearch)[/.]'
 forbid "kernel knows only itself and C" '#include "' '"kernel/' src/kernel
-for folder in type hnsw lda embed geo code; do
+for folder in type support hnsw lda embed geo code; do
 	[ -d "src/$folder" ] || continue
 	case $folder in
 		type) may='kernel|type' ;;
-		geo | code) may="kernel|$folder" ;;
-		*) may="kernel|type|$folder" ;;
+		support) may='support' ;;
+		geo | code) may="kernel|support|$folder" ;;
+		*) may="kernel|type|support|$folder" ;;
 	esac
 	forbid "src/$folder may include only ($may)/ and compat.h" "$ours" \
 		"\"(($may)/|compat\\.h|vecsearch\\.h)" "src/$folder"

@@ -112,7 +112,7 @@ vs_embed_array(PG_FUNCTION_ARGS)
 	common_args(fcinfo, true, &args);
 	call = embed_call(fcinfo, &args);
 	PG_RETURN_DATUM(embed_array(&call->plan, texts,
-								vs_embed_vector_type(call->schema)));
+								vs_extension_vector_type(call->schema)));
 }
 
 PG_FUNCTION_INFO_V1(vs_embed_pinned);
@@ -126,8 +126,8 @@ vs_embed_pinned(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	input = PG_GETARG_TEXT_PP(0);
-	args.model = vs_embed_text_arg(fcinfo, 1);
-	args.task = vs_embed_text_arg(fcinfo, 2);
+	args.model = vs_arg_text(fcinfo, 1);
+	args.task = vs_arg_text(fcinfo, 2);
 	args.pooled = PG_ARGISNULL(3) || PG_GETARG_BOOL(3);
 	args.dimensions = PG_ARGISNULL(4) ? 0 : PG_GETARG_INT32(4);
 	if (!PG_ARGISNULL(4) && args.dimensions == 0)
@@ -218,7 +218,7 @@ vs_embed_tokens(PG_FUNCTION_ARGS)
 		{
 			input = PG_GETARG_TEXT_PP(0);
 			common_args(fcinfo, false, &args);
-			vs_embed_plan(vs_embed_schema(fcinfo), args.model, args.task,
+			vs_embed_plan(vs_extension_schema(fcinfo), args.model, args.task,
 						  args.instruction, 0, &rows->plan);
 			vs_embed_tokenize(vs_model_get(rows->plan.hash), &rows->plan,
 							  VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input),
@@ -652,20 +652,14 @@ embed_array(const VsEmbedPlan *plan, ArrayType *texts, Oid vector_type)
  * Arguments, and plans kept from call to call
  * ------------------------------------------------------------------------ */
 
-char *
-vs_embed_text_arg(FunctionCallInfo fcinfo, int n)
-{
-	return PG_ARGISNULL(n) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(n));
-}
-
 /* The arguments after the input: task, model, instruction, dimensions. */
 static void
 common_args(FunctionCallInfo fcinfo, bool dimensions, EmbedArgs *args)
 {
 	memset(args, 0, sizeof(*args));
-	args->task = vs_embed_text_arg(fcinfo, 1);
-	args->model = vs_embed_text_arg(fcinfo, 2);
-	args->instruction = vs_embed_text_arg(fcinfo, 3);
+	args->task = vs_arg_text(fcinfo, 1);
+	args->model = vs_arg_text(fcinfo, 2);
+	args->instruction = vs_arg_text(fcinfo, 3);
 	if (dimensions && !PG_ARGISNULL(4))
 		args->dimensions = PG_GETARG_INT32(4) == 0 ? -1 : PG_GETARG_INT32(4);
 }
@@ -703,7 +697,7 @@ embed_call(FunctionCallInfo fcinfo, const EmbedArgs *args)
 	{
 		call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt,
 									  sizeof(EmbedCall));
-		call->schema = vs_embed_schema(fcinfo);
+		call->schema = vs_extension_schema(fcinfo);
 		call->context = AllocSetContextCreate(fcinfo->flinfo->fn_mcxt,
 											  "embed call",
 											  ALLOCSET_SMALL_SIZES);

@@ -15,6 +15,8 @@
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
 
+#include "support/extension.h"
+#include "support/rights.h"
 #include "embed/encoder.h"
 #include "embed/model.h"
 #include "type/vector.h"
@@ -43,9 +45,7 @@ typedef struct VsEmbedModel
 	int			dim;
 	int			max_tokens;
 	int64		bytes;
-	Oid			owner;
-	int			nusers;
-	Oid		   *users;			/* roles that may use it; 0 is public */
+	VsRights	rights;
 	char	   *default_task;	/* or NULL */
 	int			ntasks;
 	VsEmbedTask *tasks;			/* by name */
@@ -102,9 +102,6 @@ typedef struct VsEmbedMemo VsEmbedMemo;
 extern Datum vs_embed_one(VsEmbedMemo **memo, MemoryContext context,
 						  const VsEmbedPlan *plan, const char *text, int len);
 
-/* Argument n, a text, as a string; or NULL. */
-extern char *vs_embed_text_arg(FunctionCallInfo fcinfo, int n);
-
 /* embed_catalog.c */
 
 /* Columns of the tables. */
@@ -134,12 +131,6 @@ enum
 };
 
 extern void vs_embed_catalog_init(void);
-
-/* The schema of the function that is being called. */
-extern Oid	vs_embed_schema(FunctionCallInfo fcinfo);
-
-/* The extension's type vector. */
-extern Oid	vs_embed_vector_type(Oid schema);
 
 /* A table of the extension, opened. */
 extern Relation vs_embed_open(Oid schema, const char *name, LOCKMODE lock);

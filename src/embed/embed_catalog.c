@@ -52,41 +52,16 @@ vs_embed_catalog_init(void)
 	CacheRegisterRelcacheCallback(table_changed, (Datum) 0);
 }
 
-Oid
-vs_embed_schema(FunctionCallInfo fcinfo)
-{
-	return get_func_namespace(fcinfo->flinfo->fn_oid);
-}
-
-Oid
-vs_embed_vector_type(Oid schema)
-{
-	Oid			type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-									   PointerGetDatum("vector"),
-									   ObjectIdGetDatum(schema));
-
-	if (!OidIsValid(type))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("the type vector is not in the schema of the functions of vecsearch")));
-	return type;
-}
-
 Relation
 vs_embed_open(Oid schema, const char *name, LOCKMODE lock)
 {
-	Oid			relid = get_relname_relid(name, schema);
+	Relation	table = vs_extension_open(schema, name, lock);
 
-	if (!OidIsValid(relid))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("the table %s of the extension vecsearch is missing",
-						name)));
 	if (strcmp(name, "vecsearch_model") == 0)
-		model_table = relid;
+		model_table = RelationGetRelid(table);
 	else if (strcmp(name, "vecsearch_column") == 0)
-		column_table = relid;
-	return table_open(relid, lock);
+		column_table = RelationGetRelid(table);
+	return table;
 }
 
 bool
@@ -131,19 +106,6 @@ scan_by(Relation table, int column, const char *value, ScanKeyData *key)
 	ScanKeyInit(key, column, BTEqualStrategyNumber, F_TEXTEQ,
 				CStringGetTextDatum(value));
 	return systable_beginscan(table, InvalidOid, false, NULL, 1, key);
-}
-
-static void
-read_users(Datum value, VsEmbedModel *model)
-{
-	Datum	   *roles;
-
-	deconstruct_array(DatumGetArrayTypeP(value), REGROLEOID, sizeof(Oid), true,
-					  TYPALIGN_INT,
-					  &roles, NULL, &model->nusers);
-	model->users = palloc(sizeof(Oid) * Max(model->nusers, 1));
-	for (int i = 0; i < model->nusers; i++)
-		model->users[i] = DatumGetObjectId(roles[i]);
 }
 
 static int
@@ -210,10 +172,10 @@ read_model(Oid schema, const char *name)
 		model->dim = DatumGetInt32(row.values[VS_MODEL_DIMENSIONS - 1]);
 		model->max_tokens = DatumGetInt32(row.values[VS_MODEL_MAX_TOKENS - 1]);
 		model->bytes = DatumGetInt64(row.values[VS_MODEL_BYTES - 1]);
-		model->owner = DatumGetObjectId(row.values[VS_MODEL_OWNER - 1]);
+		model->rights = vs_rights_read(row.values[VS_MODEL_OWNER - 1],
+									   row.values[VS_MODEL_USERS - 1]);
 		if (!row.nulls[VS_MODEL_DEFAULT_TASK - 1])
 			model->default_task = ROW_TEXT(&row, VS_MODEL_DEFAULT_TASK);
-		read_users(row.values[VS_MODEL_USERS - 1], model);
 	}
 	systable_endscan(scan);
 	table_close(table, AccessShareLock);
@@ -243,8 +205,8 @@ scan_hash(Oid schema, const char *hash,
 
 		heap_deform_tuple(tuple, RelationGetDescr(table), row.values,
 						  row.nulls);
-		model.owner = DatumGetObjectId(row.values[VS_MODEL_OWNER - 1]);
-		read_users(row.values[VS_MODEL_USERS - 1], &model);
+		model.rights = vs_rights_read(row.values[VS_MODEL_OWNER - 1],
+									  row.values[VS_MODEL_USERS - 1]);
 		if (test == NULL || test(&model))
 			name = ROW_TEXT(&row, VS_MODEL_NAME);
 	}
@@ -348,17 +310,7 @@ vs_embed_find(Oid schema, const char *name)
 bool
 vs_embed_may_use(const VsEmbedModel *model)
 {
-	Oid			user = GetUserId();
-
-	for (int i = 0; i < model->nusers; i++)
-		if (model->users[i] == ACL_ID_PUBLIC)
-			return true;
-	if (superuser() || has_privs_of_role(user, model->owner))
-		return true;
-	for (int i = 0; i < model->nusers; i++)
-		if (has_privs_of_role(user, model->users[i]))
-			return true;
-	return false;
+	return vs_rights_may_use(&model->rights);
 }
 
 /* Complain that there is no such model, as helpfully as may be. */

@@ -228,7 +228,7 @@ check_target(Oid schema, Relation rel, int column, int dim)
 	int32		typmod = attribute->atttypmod;
 
 	if (getBaseTypeAndTypmod(attribute->atttypid,
-							 &typmod) != vs_embed_vector_type(schema))
+							 &typmod) != vs_extension_vector_type(schema))
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" is of type %s, not vector",
@@ -319,7 +319,7 @@ PG_FUNCTION_INFO_V1(vs_embedding_column_set);
 Datum
 vs_embedding_column_set(PG_FUNCTION_ARGS)
 {
-	Oid			schema = vs_embed_schema(fcinfo);
+	Oid			schema = vs_extension_schema(fcinfo);
 	Relation	rel,
 				table;
 	VsEmbedPlan plan;
@@ -360,7 +360,7 @@ PG_FUNCTION_INFO_V1(vs_embedding_column_reset);
 Datum
 vs_embedding_column_reset(PG_FUNCTION_ARGS)
 {
-	Oid			schema = vs_embed_schema(fcinfo);
+	Oid			schema = vs_extension_schema(fcinfo);
 	Relation	rel,
 				table;
 	int			column;
@@ -433,10 +433,10 @@ vs_embed_like(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(2))
 		PG_RETURN_NULL();
 	input = PG_GETARG_TEXT_PP(2);
-	like_plan(vs_embed_schema(fcinfo), PG_GETARG_OID(0),
+	like_plan(vs_extension_schema(fcinfo), PG_GETARG_OID(0),
 			  text_to_cstring(PG_GETARG_TEXT_PP(1)),
-			  vs_embed_text_arg(fcinfo, 3),
-			  vs_embed_text_arg(fcinfo, 4),
+			  vs_arg_text(fcinfo, 3),
+			  vs_arg_text(fcinfo, 4),
 			  &plan);
 	vector = vs_embed_one(&memo, fcinfo->flinfo->fn_mcxt, &plan,
 						  VARDATA_ANY(input), VARSIZE_ANY_EXHDR(input));

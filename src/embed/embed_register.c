@@ -31,8 +31,6 @@
 #include "compat.h"
 #include "embed/embed.h"
 
-#define MAX_NAME	63			/* characters */
-
 static const char *const storage_names[VS_WEIGHT_FORMAT_COUNT] = {
 	[VS_WEIGHT_FLOAT32] = "float32",
 	[VS_WEIGHT_FLOAT16] = "float16",
@@ -43,29 +41,6 @@ static const char *const storage_names[VS_WEIGHT_FORMAT_COUNT] = {
 /* ------------------------------------------------------------------------
  * Arguments
  * ------------------------------------------------------------------------ */
-
-static char *
-required_text(FunctionCallInfo fcinfo, int n, const char *what)
-{
-	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("%s must not be null", what)));
-	return text_to_cstring(PG_GETARG_TEXT_PP(n));
-}
-
-static void
-check_name(const char *what, const char *name)
-{
-	int			length = pg_mbstrlen(name);
-
-	if (length < 1 || length > MAX_NAME || strchr(name, '@') != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_NAME),
-				 errmsg("invalid name of %s: \"%s\"", what, name),
-				 errdetail("A name has 1 to %d characters and no @.",
-						   MAX_NAME)));
-}
 
 static int
 storage_by_name(const char *name)
@@ -116,7 +91,7 @@ find_owned_model(Oid schema, const char *name)
 {
 	const VsEmbedModel *model = find_model(schema, name);
 
-	if (!superuser() && !has_privs_of_role(GetUserId(), model->owner))
+	if (!vs_rights_may_change(&model->rights))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of embedding model \"%s\"",
@@ -127,17 +102,6 @@ find_owned_model(Oid schema, const char *name)
 /* ------------------------------------------------------------------------
  * Rows
  * ------------------------------------------------------------------------ */
-
-static ArrayType *
-role_array(const Oid *roles, int n)
-{
-	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
-
-	for (int i = 0; i < n; i++)
-		elements[i] = ObjectIdGetDatum(roles[i]);
-	return construct_array(elements, n, REGROLEOID, sizeof(Oid), true,
-						   TYPALIGN_INT);
-}
 
 /* Change one field of a model's row. */
 static void
@@ -223,7 +187,7 @@ insert_model(Oid schema, Relation table, const char *name,
 {
 	Relation	tasks = vs_embed_open(schema, "vecsearch_task",
 									  RowExclusiveLock);
-	Oid			everyone = ACL_ID_PUBLIC;
+	VsRights	rights = vs_rights_new();
 	Datum		values[VS_MODEL_COLUMNS];
 	bool		nulls[VS_MODEL_COLUMNS] = {false};
 	ListCell   *cell;
@@ -241,8 +205,8 @@ insert_model(Oid schema, Relation table, const char *name,
 	values[VS_MODEL_DEFAULT_TASK - 1] = info->default_task == NULL ?
 		(Datum) 0 :
 		CStringGetTextDatum(from_utf8(info->default_task));
-	values[VS_MODEL_OWNER - 1] = ObjectIdGetDatum(GetUserId());
-	values[VS_MODEL_USERS - 1] = PointerGetDatum(role_array(&everyone, 1));
+	values[VS_MODEL_OWNER - 1] = ObjectIdGetDatum(rights.owner);
+	values[VS_MODEL_USERS - 1] = PointerGetDatum(vs_rights_users(&rights));
 	CatalogTupleInsert(table, heap_form_tuple(RelationGetDescr(table), values,
 											  nulls));
 
@@ -299,17 +263,17 @@ PG_FUNCTION_INFO_V1(vs_embedding_model_register);
 Datum
 vs_embedding_model_register(PG_FUNCTION_ARGS)
 {
-	Oid			schema = vs_embed_schema(fcinfo);
-	char	   *name = required_text(fcinfo, 0,
-									 "the name of an embedding model");
-	char	   *directory = required_text(fcinfo, 1,
-										  "the directory of an embedding model");
-	int			format = storage_by_name(vs_embed_text_arg(fcinfo, 2));
+	Oid			schema = vs_extension_schema(fcinfo);
+	char	   *name = vs_arg_required_text(fcinfo, 0,
+											"the name of an embedding model");
+	char	   *directory = vs_arg_required_text(fcinfo, 1,
+												 "the directory of an embedding model");
+	int			format = storage_by_name(vs_arg_text(fcinfo, 2));
 	VsModelInfo info;
 	Relation	table;
 	const VsEmbedModel *model;
 
-	check_name("an embedding model", name);
+	vs_check_name("an embedding model", name);
 	directory = check_directory(directory);
 	if (RecoveryInProgress())
 	{
@@ -345,9 +309,9 @@ PG_FUNCTION_INFO_V1(vs_embedding_model_drop);
 Datum
 vs_embedding_model_drop(PG_FUNCTION_ARGS)
 {
-	Oid			schema = vs_embed_schema(fcinfo);
-	char	   *name = required_text(fcinfo, 0,
-									 "the name of an embedding model");
+	Oid			schema = vs_extension_schema(fcinfo);
+	char	   *name = vs_arg_required_text(fcinfo, 0,
+											"the name of an embedding model");
 	Relation	table,
 				tasks;
 	const VsEmbedModel *model;
@@ -373,7 +337,7 @@ Datum
 vs_embedding_model_available(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	const VsEmbedModel *model = vs_embed_find(vs_embed_schema(fcinfo), name);
+	const VsEmbedModel *model = vs_embed_find(vs_extension_schema(fcinfo), name);
 	struct stat status;
 
 	PG_RETURN_BOOL(model != NULL && stat(vs_model_path(model->hash),
@@ -426,20 +390,20 @@ PG_FUNCTION_INFO_V1(vs_embedding_task_set);
 Datum
 vs_embedding_task_set(PG_FUNCTION_ARGS)
 {
-	Oid			schema = vs_embed_schema(fcinfo);
-	char	   *name = required_text(fcinfo, 0,
-									 "the name of an embedding model");
-	char	   *task = required_text(fcinfo, 1, "the name of a task");
-	char	   *prompt = required_text(fcinfo, 2, "the prompt of a task");
+	Oid			schema = vs_extension_schema(fcinfo);
+	char	   *name = vs_arg_required_text(fcinfo, 0,
+											"the name of an embedding model");
+	char	   *task = vs_arg_required_text(fcinfo, 1, "the name of a task");
+	char	   *prompt = vs_arg_required_text(fcinfo, 2, "the prompt of a task");
 	int			include = PG_ARGISNULL(3) ? -1 : PG_GETARG_BOOL(3) ? 1 : 0;
 	Relation	table,
 				tasks;
 
-	if (task[0] == '\0' || pg_mbstrlen(task) > MAX_NAME)
+	if (task[0] == '\0' || pg_mbstrlen(task) > VS_MAX_NAME)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_NAME),
 				 errmsg("the name of a task has 1 to %d characters",
-						MAX_NAME)));
+						VS_MAX_NAME)));
 	table = lock_for_change(schema, &name, "embedding_task_set()");
 	tasks = vs_embed_open(schema, "vecsearch_task", RowExclusiveLock);
 	delete_rows(tasks, VS_TASK_MODEL, name, task);
@@ -457,10 +421,10 @@ PG_FUNCTION_INFO_V1(vs_embedding_task_drop);
 Datum
 vs_embedding_task_drop(PG_FUNCTION_ARGS)
 {
-	Oid			schema = vs_embed_schema(fcinfo);
-	char	   *name = required_text(fcinfo, 0,
-									 "the name of an embedding model");
-	char	   *task = required_text(fcinfo, 1, "the name of a task");
+	Oid			schema = vs_extension_schema(fcinfo);
+	char	   *name = vs_arg_required_text(fcinfo, 0,
+											"the name of an embedding model");
+	char	   *task = vs_arg_required_text(fcinfo, 1, "the name of a task");
 	Relation	table = lock_for_change(schema, &name,
 										"embedding_task_drop()");
 	Relation	tasks = vs_embed_open(schema, "vecsearch_task",
@@ -482,9 +446,9 @@ PG_FUNCTION_INFO_V1(vs_embedding_task_default);
 Datum
 vs_embedding_task_default(PG_FUNCTION_ARGS)
 {
-	Oid			schema = vs_embed_schema(fcinfo);
-	char	   *name = required_text(fcinfo, 0,
-									 "the name of an embedding model");
+	Oid			schema = vs_extension_schema(fcinfo);
+	char	   *name = vs_arg_required_text(fcinfo, 0,
+											"the name of an embedding model");
 	Relation	table = lock_for_change(schema, &name,
 										"embedding_task_default()");
 
@@ -511,23 +475,16 @@ vs_embedding_task_default(PG_FUNCTION_ARGS)
 static void
 set_user(FunctionCallInfo fcinfo, bool allow, const char *function)
 {
-	Oid			schema = vs_embed_schema(fcinfo);
-	char	   *name = required_text(fcinfo, 0,
-									 "the name of an embedding model");
-	char	   *role_name = required_text(fcinfo, 1, "the name of a role");
-	Oid			role = get_role_oid_or_public(role_name);
+	Oid			schema = vs_extension_schema(fcinfo);
+	char	   *name = vs_arg_required_text(fcinfo, 0,
+											"the name of an embedding model");
+	char	   *role = vs_arg_required_text(fcinfo, 1, "the name of a role");
 	Relation	table = lock_for_change(schema, &name, function);
-	const VsEmbedModel *model = find_model(schema, name);
-	Oid		   *roles = palloc(sizeof(Oid) * (model->nusers + 1));
-	int			n = 0;
+	VsRights	rights = vs_rights_change(&find_model(schema, name)->rights,
+										  role, allow);
 
-	for (int i = 0; i < model->nusers; i++)
-		if (model->users[i] != role)
-			roles[n++] = model->users[i];
-	if (allow)
-		roles[n++] = role;
 	update_model(table, name, VS_MODEL_USERS,
-				 PointerGetDatum(role_array(roles, n)), false);
+				 PointerGetDatum(vs_rights_users(&rights)), false);
 	table_close(table, NoLock);
 }
 

@@ -272,7 +272,7 @@ prepare_statements(Work *work)
 	const char *set = "ctid OPERATOR(pg_catalog.=) ANY ($1)";
 	Oid			select_types[2] = {VS_HAVE_TID_RANGE ? TIDOID : TIDARRAYOID,
 	TIDOID};
-	Oid			update_types[3] = {TIDOID, vs_embed_vector_type(job->schema),
+	Oid			update_types[3] = {TIDOID, vs_extension_vector_type(job->schema),
 	INT8OID};
 
 	/* planned for the range in hand: as a range of addresses, that is */
@@ -591,13 +591,13 @@ read_call(FunctionCallInfo fcinfo, Call *call)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("relation, source and target must not be null")));
-	call->schema = vs_embed_schema(fcinfo);
+	call->schema = vs_extension_schema(fcinfo);
 	call->relation = PG_GETARG_OID(0);
-	call->source = vs_embed_text_arg(fcinfo, 1);
-	call->target = vs_embed_text_arg(fcinfo, 2);
-	call->task = vs_embed_text_arg(fcinfo, 3);
-	call->model = vs_embed_text_arg(fcinfo, 4);
-	call->instruction = vs_embed_text_arg(fcinfo, 5);
+	call->source = vs_arg_text(fcinfo, 1);
+	call->target = vs_arg_text(fcinfo, 2);
+	call->task = vs_arg_text(fcinfo, 3);
+	call->model = vs_arg_text(fcinfo, 4);
+	call->instruction = vs_arg_text(fcinfo, 5);
 	call->dimensions = PG_ARGISNULL(6) ? 0 : PG_GETARG_INT32(6) == 0 ? -1 :
 		PG_GETARG_INT32(6);
 	call->batch = ranged_int(fcinfo, 7, "batch", MAX_BATCH);

@@ -129,7 +129,7 @@ trigger_call(FunctionCallInfo fcinfo)
 	if (!call->planned || call->generation != vs_embed_generation() ||
 		call->user != GetUserId() ||
 		strcmp(call->model_setting, vs_embed_default_model()) != 0)
-		plan_call(vs_embed_schema(fcinfo), (TriggerData *) fcinfo->context,
+		plan_call(vs_extension_schema(fcinfo), (TriggerData *) fcinfo->context,
 				  call);
 	return call;
 }

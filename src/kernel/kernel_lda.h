@@ -60,8 +60,8 @@ typedef struct VsLdaKernels
 {
 	/*
 	 * Draw a topic for each token of ndocs documents, one after the other,
-	 * from its distribution given all other tokens (T. Griffiths, M. Steyvers,
-	 * PNAS 101, 2004, equation 5, with alpha by topic):
+	 * from its distribution given all other tokens (T. Griffiths, M.
+	 * Steyvers, PNAS 101, 2004, equation 5, with alpha by topic):
 	 *
 	 * p(k) ~ (doc[k] + alpha[k]) * (word_topic[w][k] + beta) / (topic[k] + V
 	 * beta)
@@ -71,21 +71,21 @@ typedef struct VsLdaKernels
 	 * only.
 	 */
 	void		(*sweep) (const VsLdaSampler *s, bool fresh, uint64_t seed,
-							  size_t ndocs, const VsLdaDoc *docs,
-							  const uint32_t *words, uint16_t *topics);
+						  size_t ndocs, const VsLdaDoc *docs,
+						  const uint32_t *words, uint16_t *topics);
 
 	/*
 	 * The topics of a document of n distinct words, with p(word | topic)
 	 * fixed: theta[k] = alpha[k] + sum_w counts[w] p(k | w), by fixed-point
 	 * iteration from the prior until the L1 change of theta is below
 	 * tolerance * (tokens + sum of alpha) or iterations are used up.  rows[w]
-	 * is the word's row of p(word | topic); next is scratch of a row.
-	 * Returns the sum of theta.
+	 * is the word's row of p(word | topic); next is scratch of a row. Returns
+	 * the sum of theta.
 	 */
 	float		(*fold) (int stride, const float *alpha, int n,
-							 const float *const *rows, const float *counts,
-							 float tolerance, int iterations,
-							 float *theta, float *next);
+						 const float *const *rows, const float *counts,
+						 float tolerance, int iterations,
+						 float *theta, float *next);
 } VsLdaKernels;
 
 /* A bijection of 64 bits that looks random (the finalizer of splitmix64). */

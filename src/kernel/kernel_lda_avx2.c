@@ -19,7 +19,7 @@ typedef struct Pair
 {
 	__m256		a;				/* lanes 0 to 7 */
 	__m256		b;				/* 8 to 15 */
-} Pair;
+}			Pair;
 
 #define V				Pair
 #define pair(x, y)		((Pair) {x, y})
@@ -34,32 +34,32 @@ v_store(float *p, Pair x)
 	_mm256_storeu_ps(p + 8, x.b);
 }
 
-INLINE Pair
+INLINE		Pair
 v_add(Pair x, Pair y)
 {
 	return pair(_mm256_add_ps(x.a, y.a), _mm256_add_ps(x.b, y.b));
 }
 
-INLINE Pair
+INLINE		Pair
 v_sub(Pair x, Pair y)
 {
 	return pair(_mm256_sub_ps(x.a, y.a), _mm256_sub_ps(x.b, y.b));
 }
 
-INLINE Pair
+INLINE		Pair
 v_mul(Pair x, Pair y)
 {
 	return pair(_mm256_mul_ps(x.a, y.a), _mm256_mul_ps(x.b, y.b));
 }
 
-INLINE Pair
+INLINE		Pair
 v_fma(Pair x, Pair y, Pair z)
 {
 	return pair(_mm256_fmadd_ps(x.a, y.a, z.a),
 				_mm256_fmadd_ps(x.b, y.b, z.b));
 }
 
-INLINE Pair
+INLINE		Pair
 v_abs(Pair x)
 {
 	__m256		sign = _mm256_set1_ps(-0.0f);
@@ -77,7 +77,7 @@ lane_mask(int lane)
 												  _mm256_set1_epi32(lane)));
 }
 
-INLINE Pair
+INLINE		Pair
 v_put(Pair x, int lane, float f)
 {
 	__m256		value = _mm256_set1_ps(f);
@@ -92,7 +92,7 @@ v_put(Pair x, int lane, float f)
 #define up_in_quads(x, n) \
 	_mm256_castsi256_ps(_mm256_slli_si256(_mm256_castps_si256(x), n))
 
-INLINE Pair
+INLINE		Pair
 v_quad_prefix(Pair x)
 {
 	x = v_add(x, pair(up_in_quads(x.a, 4), up_in_quads(x.b, 4)));

@@ -46,7 +46,7 @@
 #define up_in_quads(x, n) \
 	_mm512_castsi512_ps(_mm512_bslli_epi128(_mm512_castps_si512(x), n))
 
-INLINE V
+INLINE		V
 v_quad_prefix(V x)
 {
 	x = v_add(x, up_in_quads(x, 4));

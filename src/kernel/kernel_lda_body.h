@@ -24,7 +24,7 @@
  * Running sums of the lanes.  The order of the additions is part of the
  * result.
  */
-INLINE V
+INLINE		V
 prefix(V x)
 {
 	V			last;
@@ -101,7 +101,7 @@ draw_again(const VsLdaSampler *s, const float *row, int old, float u)
 	int			at = old / VS_LDA_LANES * VS_LDA_LANES;
 	int			lane = old % VS_LDA_LANES;
 	float		weight = (s->doc[old] - 1 + s->alpha[old]) /
-		(float) (s->topic[old] - 1 + s->beta_sum);
+	(float) (s->topic[old] - 1 + s->beta_sum);
 
 	for (int i = 0; i < at; i += VS_LDA_LANES)
 	{

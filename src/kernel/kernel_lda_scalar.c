@@ -14,7 +14,7 @@
 typedef struct Lanes
 {
 	float		x[VS_LDA_LANES];
-} Lanes;
+}			Lanes;
 
 #define V				Lanes
 #define FOR_LANES		for (int l = 0; l < VS_LDA_LANES; l++)
@@ -24,7 +24,8 @@ v_set1(float f)
 {
 	Lanes		r;
 
-	FOR_LANES r.x[l] = f;
+	FOR_LANES	r.x[l] = f;
+
 	return r;
 }
 
@@ -46,35 +47,40 @@ v_store(float *p, Lanes a)
 static inline Lanes
 v_add(Lanes a, Lanes b)
 {
-	FOR_LANES a.x[l] += b.x[l];
+	FOR_LANES	a.x[l] += b.x[l];
+
 	return a;
 }
 
 static inline Lanes
 v_sub(Lanes a, Lanes b)
 {
-	FOR_LANES a.x[l] -= b.x[l];
+	FOR_LANES	a.x[l] -= b.x[l];
+
 	return a;
 }
 
 static inline Lanes
 v_mul(Lanes a, Lanes b)
 {
-	FOR_LANES a.x[l] *= b.x[l];
+	FOR_LANES	a.x[l] *= b.x[l];
+
 	return a;
 }
 
 static inline Lanes
 v_fma(Lanes a, Lanes b, Lanes c)
 {
-	FOR_LANES c.x[l] = fmaf(a.x[l], b.x[l], c.x[l]);
+	FOR_LANES	c.x[l] = fmaf(a.x[l], b.x[l], c.x[l]);
+
 	return c;
 }
 
 static inline Lanes
 v_abs(Lanes a)
 {
-	FOR_LANES a.x[l] = fabsf(a.x[l]);
+	FOR_LANES	a.x[l] = fabsf(a.x[l]);
+
 	return a;
 }
 
@@ -104,7 +110,8 @@ v_quad_prefix(Lanes a)
 static inline Lanes
 v_quad_last(Lanes a)
 {
-	FOR_LANES a.x[l] = a.x[l | 3];
+	FOR_LANES	a.x[l] = a.x[l | 3];
+
 	return a;
 }
 

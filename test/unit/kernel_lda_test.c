@@ -25,7 +25,7 @@ typedef struct Corpus
 	VsLdaDoc	docs[DOCS];
 	uint32_t   *words;
 	uint16_t   *topics;
-} Corpus;
+}			Corpus;
 
 static void *
 take_rows(size_t rows, int stride)
@@ -63,7 +63,7 @@ new_corpus(void)
 }
 
 static void
-free_corpus(Corpus *c)
+free_corpus(Corpus * c)
 {
 	free(c->words);
 	free(c->topics);
@@ -109,7 +109,7 @@ free_sampler(VsLdaSampler *s)
 }
 
 static void
-run(const VsKernels *k, VsLdaSampler *s, Corpus *c)
+run(const VsKernels *k, VsLdaSampler *s, Corpus * c)
 {
 	k->lda.sweep(s, true, 5, DOCS, c->docs, c->words, c->topics);
 	for (int i = 0; i < 4; i++)
@@ -118,7 +118,7 @@ run(const VsKernels *k, VsLdaSampler *s, Corpus *c)
 
 /* Counts are those of the tokens, and what is between calls is clean. */
 static void
-check_counts(const VsLdaSampler *s, const Corpus *c)
+check_counts(const VsLdaSampler *s, const Corpus * c)
 {
 	float	   *count = take_rows(WORDS, s->stride);
 
