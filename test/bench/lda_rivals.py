@@ -32,8 +32,9 @@ def gensim_lda(corpus, topics, passes, **options):
 
 def sklearn_lda(corpus, topics, passes, **options):
     from sklearn.decomposition import LatentDirichletAllocation
+    options = {'random_state': 1, 'n_jobs': 1, **options}
     model = LatentDirichletAllocation(n_components=topics, max_iter=passes,
-                                      random_state=1, n_jobs=1, **options)
+                                      **options)
     with Clock() as clock:
         model.fit(corpus.train)
     phi = model.components_
