@@ -49,8 +49,8 @@ SERVER_HEADER := $(wildcard $(shell $(PG_CONFIG) --includedir-server 2>/dev/null
 # These goals are scripts.  They need no server headers, install what is
 # missing, and call make again for the rest.  PGXS stays out while one of them
 # is made, for it has a "check" of its own.
-SCRIPT_GOALS = help deps check demo model bench bench-embed lint unitcheck indent \
-	indent-check
+SCRIPT_GOALS = help deps check demo model bench bench-embed bench-lda lint \
+	unitcheck indent indent-check
 WANTED_SCRIPTS := $(filter $(SCRIPT_GOALS),$(MAKECMDGOALS))
 
 ifneq ($(WANTED_SCRIPTS),)
@@ -80,6 +80,8 @@ bench: ;        @bash test/bench/ann.sh
 #: bench               vectors and indexes: compare with pgvector and hnswlib
 bench-embed: ;  @bash test/bench/embed.sh
 #: bench-embed         embeddings: speed, exactness, quality; compare with PyTorch
+bench-lda: ;    @bash test/bench/lda.sh
+#: bench-lda           topic models: quality, speed; compare with gensim, scikit-learn
 lint: ;         @bash test/lint.sh
 #: lint                layering and portability rules
 unitcheck: ;    @bash test/unit.sh

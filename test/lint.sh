@@ -44,7 +44,7 @@ forbid "server versions are told apart only in compat.h" \
 # What would work on one machine only.
 hosts='registry\.npmjs|deb\.debian|pypi\.org|crates\.io'
 found=$(grep -rnIE "(^|[^[:alnum:]_.])/(work|root|home)/|$hosts" . \
-	--exclude-dir=.git --exclude-dir=results --exclude-dir=tmp_check \
+	--exclude-dir=.git --exclude=.git --exclude-dir=results --exclude-dir=tmp_check \
 	--exclude='*.o' --exclude='*.bc' --exclude=lint.sh || true)
 if [ -n "$found" ]; then
 	printf 'paths or hosts of one machine:\n%s\n' "$found"

@@ -140,7 +140,7 @@ debian_packages()
 		function flush() {
 			if (name != "" && text != "" && !(name in seen)) {
 				seen[name]
-				gsub(/\\/, "\\\\", text)
+				gsub(/\\/, "&&", text)
 				gsub(/\t/, " ", text)
 				print name, source == "" ? name : source, section, text
 			}
@@ -151,5 +151,54 @@ debian_packages()
 		$1 == "Source" { source = value; sub(/ .*/, "", source) }
 		$1 == "Section" { section = value }
 		$1 == "Description" { text = value }
+		END { flush() }' >"$1.part" && [ -s "$1.part" ] && mv "$1.part" "$1"
+}
+
+# debian_texts FILE: the same packages and columns as debian_packages, but with
+# the whole description, its lines joined.  Only the lists of translations have
+# those, so lists of our own are fetched into FILE.lists.
+debian_texts()
+{
+	local options=(-o "Dir::State::lists=$1.lists" -o "Dir::Cache=$1.cache"
+		-o APT::Sandbox::User= -o Acquire::Languages= -o Acquire::Languages=en)
+
+	mkdir -p "$1.lists/partial" "$1.cache/archives/partial"
+	say "fetching the package lists with descriptions"
+	quietly apt-get -q "${options[@]}" update || return
+	{
+		find "$1.lists" -name '*i18n_Translation-en*' -exec \
+			/usr/lib/apt/apt-helper "${options[@]}" cat-file {} +
+		apt-cache "${options[@]}" dumpavail
+	} | awk -v OFS='\t' '
+		function flush() {
+			if (sum != "" && long != "")
+				text[sum] = long
+			else if (name != "" && !(name in seen) && (sum in text)) {
+				seen[name]
+				print name, source == "" ? name : source, section, text[sum]
+			}
+			name = source = section = sum = long = ""
+			continued = 0
+		}
+		/^$/ { flush(); next }
+		/^ / {
+			if (continued && $0 != " .") {
+				gsub(/\\/, "&&")
+				gsub(/\t/, " ")
+				long = long $0
+			}
+			next
+		}
+		{ value = substr($0, length($1) + 2); continued = 0 }
+		$1 == "Package:" { name = value }
+		$1 == "Source:" { source = value; sub(/ .*/, "", source) }
+		$1 == "Section:" { section = value }
+		$1 == "Description-md5:" { sum = value }
+		$1 == "Description-en:" {
+			gsub(/\\/, "&&", value)
+			gsub(/\t/, " ", value)
+			long = value
+			continued = 1
+		}
 		END { flush() }' >"$1.part" && [ -s "$1.part" ] && mv "$1.part" "$1"
 }
