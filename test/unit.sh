@@ -5,9 +5,9 @@
 # planner) need no server; where a compiler for arm64 and qemu are installed
 # (gcc-aarch64-linux-gnu, qemu-user), they run once more for that processor.
 #
-# A test that includes "server_stub.h" is one of src/embed.  It is compiled
-# with the server's headers and linked with server_stub.c in place of a server
-# and with the server's own libpgcommon and libpgport.
+# A test that includes "server_stub.h" is one of src/embed or src/lda.  It is
+# compiled with the server's headers and linked with server_stub.c in place of
+# a server and with the server's own libpgcommon and libpgport.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -39,9 +39,10 @@ build()
 	done
 }
 
-# build_stub FOLDER COMPILER OPTION...: the tests of src/embed, into FOLDER,
-# where "build" has left the kernel.  The SQL functions (embed.c, embed_*.c)
-# need a real server, but for the JSON reader.
+# build_stub FOLDER COMPILER OPTION...: the tests of src/embed and src/lda, into
+# FOLDER, where "build" has left the kernel.  The SQL functions (embed.c,
+# embed_*.c) need a real server, but for the JSON reader; of src/lda, what
+# needs none is named.
 build_stub()
 {
 	local folder=$1 test source objects=() libraries
@@ -53,7 +54,9 @@ build_stub()
 	read -ra libraries <<<"${libraries[*]} $(
 		pg_config --libs | grep -o -- '-lcrypto' | head -n 1)"
 
-	for source in src/embed/*.c test/unit/server_stub.c; do
+	for source in src/embed/*.c \
+		src/lda/lda_{map,report,report_page,topics}.c \
+		test/unit/server_stub.c; do
 		case $source in
 			src/embed/embed_json.c) ;;
 			src/embed/embed*.c) continue ;;
