@@ -55,7 +55,7 @@ build_stub()
 		pg_config --libs | grep -o -- '-lcrypto' | head -n 1)"
 
 	for source in src/embed/*.c \
-		src/lda/lda_{map,report,report_page,topics}.c \
+		src/lda/lda_{map,report,report_page,report_text,topics}.c \
 		test/unit/server_stub.c; do
 		case $source in
 			src/embed/embed_json.c) ;;

@@ -78,7 +78,7 @@ divergence_term(double p, double q)
 	return sum > 0 ? (x_log_x(p) + x_log_x(q) - sum * log(sum / 2)) / 2 : 0;
 }
 
-/* Limit a set to the words above the n-th. */
+/* Where a set of the words above the n-th begins. */
 static float
 cut_after(const VsLdaModel *model, int topic, int n)
 {

@@ -15,21 +15,20 @@
  * words that can come to be shown are in it: for each topic, the first 30 at
  * each of 11 values of lambda.
  *
- * Words and names are whatever a user has put into a table.  They are written
- * by append_html and append_json only, which leave nothing but letters, digits
- * and harmless marks as they are.
+ * Words and names are whatever a user has put into a table: only the functions
+ * of lda_report_text.c write them.
  */
 #include "postgres.h"
 
 #include <math.h>
 
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "lda/lda_map.h"
 #include "lda/lda_report.h"
 #include "lda/lda_report_page.h"
+#include "lda/lda_report_text.h"
 #include "lda/lda_topics.h"
 
 #define BARS			30
@@ -49,7 +48,7 @@ typedef struct TopWords
 {
 	int			count;
 	int			word[VS_LDA_TOP_WORDS];
-}			TopWords;
+} TopWords;
 
 typedef struct Report
 {
@@ -61,158 +60,21 @@ typedef struct Report
 	int		   *shown;			/* words, by place */
 	int			shown_count;
 	int			shown_room;
-}			Report;
-
-/* ------------------------------------------------------------------------
- * Text
- * ------------------------------------------------------------------------ */
-
-/* Text in UTF-8, or in what claims to be. */
-typedef struct Reader
-{
-	const unsigned char *at;
-	const unsigned char *end;
-}			Reader;
-
-#define REPLACEMENT		0xfffd
-
-static Reader
-read_text(const char *text, int len)
-{
-	const char *utf8 = text;
-	Reader		reader;
-
-	/* of SQL_ASCII the server could only say that it is not UTF-8 */
-	if (len > 0 && GetDatabaseEncoding() != PG_SQL_ASCII)
-		utf8 = pg_server_to_any(text, len, PG_UTF8);
-	if (utf8 != text)
-		len = strlen(utf8);
-	reader.at = (const unsigned char *) utf8;
-	reader.end = reader.at + len;
-	return reader;
-}
-
-/*
- * The next character.  What is no character is replaced; control characters
- * are by their pictures, since HTML has no way to write most of them.
- */
-static uint32
-next_char(Reader * reader)
-{
-	uint32		c = *reader->at;
-	int			len = c < 0x80 ? 1 : pg_utf_mblen(reader->at);
-
-	if (len > reader->end - reader->at ||
-		!pg_utf8_islegal(reader->at, len))
-	{
-		reader->at++;
-		return REPLACEMENT;
-	}
-	c = utf8_to_unicode(reader->at);
-	reader->at += len;
-	if (c < 0x20)
-		return 0x2400 + c;
-	if (c == 0x7f)
-		return 0x2421;
-	return c >= 0x80 && c < 0xa0 ? REPLACEMENT : c;
-}
-
-static bool
-is_plain(uint32 c)
-{
-	return c < 0x7f && strchr("<>&\"'\\", (int) c) == NULL;
-}
-
-/* As text of an element or value of an attribute. */
-static void
-append_html(StringInfo out, const char *text, int len)
-{
-	Reader		reader = read_text(text, len);
-
-	while (reader.at < reader.end)
-	{
-		uint32		c = next_char(&reader);
-
-		if (is_plain(c))
-			appendStringInfoCharMacro(out, (char) c);
-		else
-			appendStringInfo(out, "&#%u;", c);
-	}
-}
-
-/* As a string of JSON, which cannot end the element it is in. */
-static void
-append_json(StringInfo out, const char *text, int len)
-{
-	Reader		reader = read_text(text, len);
-
-	appendStringInfoChar(out, '"');
-	while (reader.at < reader.end)
-	{
-		uint32		c = next_char(&reader);
-
-		if (is_plain(c))
-			appendStringInfoCharMacro(out, (char) c);
-		else if (c < 0x10000)
-			appendStringInfo(out, "\\u%04x", c);
-		else
-			appendStringInfo(out, "\\u%04x\\u%04x",
-							 0xd800 + ((c - 0x10000) >> 10),
-							 0xdc00 + ((c - 0x10000) & 0x3ff));
-	}
-	appendStringInfoChar(out, '"');
-}
-
-static void
-append_word(StringInfo out, const VsLdaModel *model, int word)
-{
-	appendStringInfoString(out, "<bdi>");
-	append_html(out, model->word[word].text, model->word[word].len);
-	appendStringInfoString(out, "</bdi>");
-}
-
-/* JSON has no infinity nor NaN. */
-static void
-append_number(StringInfo out, double number)
-{
-	appendStringInfo(out, "%.6g", isfinite(number) ? number : 0.0);
-}
-
-/* A whole number with commas. */
-static void
-append_count(StringInfo out, double number)
-{
-	char		digits[64];
-	int			len = snprintf(digits, sizeof(digits), "%.0f",
-							   isfinite(number) ? Max(number, 0) : 0.0);
-
-	for (int i = 0; i < len; i++)
-	{
-		if (i > 0 && (len - i) % 3 == 0)
-			appendStringInfoChar(out, ',');
-		appendStringInfoChar(out, digits[i]);
-	}
-}
-
-static void
-append_percent(StringInfo out, double share)
-{
-	appendStringInfo(out, "%.*f&#160;%%", share < 0.1 ? 2 : 1, 100 * share);
-}
+} Report;
 
 /* ------------------------------------------------------------------------
  * Map
  * ------------------------------------------------------------------------ */
 
 static double
-radius_of(const Report * report, double share)
+radius_of(const Report *report, double share)
 {
 	return report->radius * sqrt(Max(share, 0));
 }
 
 /* Lines through the origin, and what part of the distances each shows. */
 static void
-write_axes(const Report * report, const VsLdaMap *map, double x, double y)
+write_axes(const Report *report, const VsLdaMap *map, double x, double y)
 {
 	StringInfo	out = report->out;
 
@@ -229,28 +91,28 @@ write_axes(const Report * report, const VsLdaMap *map, double x, double y)
 }
 
 static void
-write_circle(const Report * report, int topic, double x, double y)
+write_circle(const Report *report, int topic, double x, double y)
 {
 	StringInfo	out = report->out;
 	double		share = vs_lda_topic_share(report->model, topic);
-	const		TopWords *top = &report->top[topic];
+	const TopWords *top = &report->top[topic];
 	int			n = Min(top->count, NAMED);
 
 	appendStringInfo(out, "<circle class='topic' data-topic='%d' cx='%.1f'"
 					 " cy='%.1f' r='%.2f'><title>Topic %d, ",
 					 topic + 1, x, y, radius_of(report, share), topic + 1);
-	append_percent(out, share);
+	vs_lda_text_percent(out, share);
 	for (int i = 0; i < n; i++)
 	{
 		appendStringInfoString(out, i == 0 ? ": &#8296;" : "&#8297;, &#8296;");
-		append_html(out, report->model->word[top->word[i]].text,
-					report->model->word[top->word[i]].len);
+		vs_lda_text_html(out, report->model->word[top->word[i]].text,
+						 report->model->word[top->word[i]].len);
 	}
 	appendStringInfo(out, "%s</title></circle>\n", n > 0 ? "&#8297;" : "");
 }
 
 static void
-write_number(const Report * report, int topic, double x, double y)
+write_number(const Report *report, int topic, double x, double y)
 {
 	double		share = vs_lda_topic_share(report->model, topic);
 	bool		is_small = radius_of(report, share) < SMALL_RADIUS;
@@ -288,14 +150,14 @@ legend_shares(double largest)
 }
 
 static double
-legend_height(const Report * report, const double *shares)
+legend_height(const Report *report, const double *shares)
 {
 	return Max(2 * radius_of(report, shares[0]), 56) + 20;
 }
 
 /* Circles of three shares, the largest first, beneath the map. */
 static void
-write_legend(const Report * report, const double *shares)
+write_legend(const Report *report, const double *shares)
 {
 	StringInfo	out = report->out;
 	double		height = legend_height(report, shares) - 20;
@@ -333,7 +195,7 @@ find_range(const double *x, int n, double *least, double *most)
 }
 
 static void
-write_map(const Report * report)
+write_map(const Report *report)
 {
 	const VsLdaModel *model = report->model;
 	StringInfo	out = report->out;
@@ -412,6 +274,14 @@ write_table_head(StringInfo out)
 						   "</tr></thead>\n<tbody>\n");
 }
 
+static void
+append_word(StringInfo out, const VsLdaModel *model, int word)
+{
+	appendStringInfoString(out, "<bdi>");
+	vs_lda_text_html(out, model->word[word].text, model->word[word].len);
+	appendStringInfoString(out, "</bdi>");
+}
+
 /* A cell for a number that may be unknown. */
 static void
 write_measure(StringInfo out, double value)
@@ -425,7 +295,7 @@ write_measure(StringInfo out, double value)
 }
 
 static void
-write_table(const Report * report)
+write_table(const Report *report)
 {
 	const VsLdaModel *model = report->model;
 	StringInfo	out = report->out;
@@ -434,16 +304,16 @@ write_table(const Report * report)
 	for (int k = 0; k < model->topics; k++)
 	{
 		double		share = vs_lda_topic_share(model, k);
-		const		TopWords *top = &report->top[k];
+		const TopWords *top = &report->top[k];
 
 		CHECK_FOR_INTERRUPTS();
 		appendStringInfo(out, "<tr data-topic='%d'><td data-value='%d'>"
 						 "<a href='#topic=%d'>%d</a></td><td data-value='%.9f'>",
 						 k + 1, k + 1, k + 1, k + 1, share);
-		append_percent(out, share);
+		vs_lda_text_percent(out, share);
 		appendStringInfo(out, "</td><td data-value='%.0f'>",
 						 model->topic[k].tokens);
-		append_count(out, model->topic[k].tokens);
+		vs_lda_text_count(out, model->topic[k].tokens);
 		appendStringInfoString(out, "</td>");
 		write_measure(out, model->topic[k].coherence);
 		write_measure(out, vs_lda_exclusivity(model, k, top->word,
@@ -465,7 +335,7 @@ write_table(const Report * report)
 
 /* The number by which the page knows a word. */
 static int
-place_of(Report * report, int word)
+place_of(Report *report, int word)
 {
 	if (report->place[word] < 0)
 	{
@@ -489,7 +359,7 @@ compare_ints(const void *a, const void *b)
 
 /* The words that a topic shows at some lambda; at most LAMBDAS * BARS. */
 static int
-find_candidates(const Report * report, int topic, VsLdaTop *tops,
+find_candidates(const Report *report, int topic, VsLdaTop *tops,
 				const double *log_share, int *words)
 {
 	const VsLdaModel *model = report->model;
@@ -519,7 +389,7 @@ find_candidates(const Report * report, int topic, VsLdaTop *tops,
 }
 
 static void
-write_topic_words(Report * report)
+write_topic_words(Report *report)
 {
 	const VsLdaModel *model = report->model;
 	StringInfo	out = report->out;
@@ -539,16 +409,16 @@ write_topic_words(Report * report)
 
 		CHECK_FOR_INTERRUPTS();
 		appendStringInfo(out, "%s\n{\"share\":", k > 0 ? "," : "");
-		append_number(out, vs_lda_topic_share(model, k));
+		vs_lda_text_number(out, vs_lda_topic_share(model, k));
 		appendStringInfoString(out, ",\"tokens\":");
-		append_number(out, model->topic[k].tokens);
+		vs_lda_text_number(out, model->topic[k].tokens);
 		appendStringInfoString(out, ",\"words\":[");
 		for (int i = 0; i < n; i++)
 		{
 			appendStringInfo(out, "%s%d,", i > 0 ? "," : "",
 							 place_of(report, words[i]));
-			append_number(out,
-						  model->phi[(Size) words[i] * model->stride + k]);
+			vs_lda_text_number(out,
+							   model->phi[(Size) words[i] * model->stride + k]);
 		}
 		appendStringInfoString(out, "]}");
 	}
@@ -556,7 +426,7 @@ write_topic_words(Report * report)
 }
 
 static void
-write_salient(Report * report)
+write_salient(Report *report)
 {
 	const VsLdaModel *model = report->model;
 	VsLdaTop	top;
@@ -579,7 +449,7 @@ write_salient(Report * report)
 }
 
 static void
-write_words(const Report * report)
+write_words(const Report *report)
 {
 	const VsLdaModel *model = report->model;
 	StringInfo	out = report->out;
@@ -593,7 +463,7 @@ write_words(const Report * report)
 
 		CHECK_FOR_INTERRUPTS();
 		appendStringInfo(out, "%s\n{\"text\":", i > 0 ? "," : "");
-		append_json(out, word->text, word->len);
+		vs_lda_text_json(out, word->text, word->len);
 		appendStringInfo(out, ",\"n\":" INT64_FORMAT ",\"topics\":[",
 						 word->tokens);
 		vs_lda_word_topics(model, report->shown[i], p);
@@ -612,7 +482,7 @@ write_words(const Report * report)
 }
 
 static void
-write_data(Report * report)
+write_data(Report *report)
 {
 	const VsLdaModel *model = report->model;
 	StringInfo	out = report->out;
@@ -626,9 +496,9 @@ write_data(Report * report)
 
 	appendStringInfoString(out, "<script type='application/json' id='data'>\n"
 						   "{\"tokens\":");
-	append_number(out, model->tokens);
+	vs_lda_text_number(out, model->tokens);
 	appendStringInfoString(out, ",\"radius\":");
-	append_number(out, report->radius);
+	vs_lda_text_number(out, report->radius);
 	appendStringInfoString(out, ",\n");
 	write_topic_words(report);
 	write_salient(report);
@@ -641,7 +511,7 @@ write_data(Report * report)
  * ------------------------------------------------------------------------ */
 
 static void
-write_head(const Report * report)
+write_head(const Report *report)
 {
 	const VsLdaModel *model = report->model;
 	StringInfo	out = report->out;
@@ -659,17 +529,17 @@ write_head(const Report * report)
 						   " content='width=device-width, initial-scale=1'>\n"
 						   "<link rel='icon' href='data:,'>\n"
 						   "<title>Topics of &#8296;");
-	append_html(out, model->name, len);
+	vs_lda_text_html(out, model->name, len);
 	appendStringInfo(out, "&#8297;</title>\n<style>\n%s</style>\n</head>\n"
 					 "<body>\n<header>\n<h1>Topics of <bdi>",
 					 vs_lda_page_style);
-	append_html(out, model->name, len);
+	vs_lda_text_html(out, model->name, len);
 	appendStringInfoString(out, "</bdi></h1>\n<p>");
-	append_count(out, model->topics);
+	vs_lda_text_count(out, model->topics);
 	appendStringInfoString(out, " topics, ");
-	append_count(out, model->words);
+	vs_lda_text_count(out, model->words);
 	appendStringInfoString(out, " words, ");
-	append_count(out, model->tokens);
+	vs_lda_text_count(out, model->tokens);
 	appendStringInfoString(out, " tokens</p>\n</header>\n");
 }
 

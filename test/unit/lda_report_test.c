@@ -1,6 +1,6 @@
 /*
  * lda_report_test.c
- *		Tests of lda_topics.c, lda_map.c and lda_report.c, printed as TAP.
+ *		Tests of lda_topics.c, lda_map.c and lda_report*.c, printed as TAP.
  *
  * With the name of a file, writes a page into it instead, to look at; with
  * "hostile" behind it, one of words that try to get out of their places; with
