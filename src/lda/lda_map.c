@@ -58,7 +58,7 @@
 #define MOST_ROUNDS		300
 #define ENOUGH			1e-9
 
-typedef double Square[BLOCK][BLOCK];
+typedef double VsLdaSquare[BLOCK][BLOCK];
 
 /* ------------------------------------------------------------------------
  * Divergences
@@ -255,7 +255,7 @@ orthonormalize(double (*q)[BLOCK], int n)
 
 /* One rotation of Jacobi's: h[a][b] becomes 0, v keeps the product. */
 static void
-rotate(Square h, Square v, int a, int b)
+rotate(VsLdaSquare h, VsLdaSquare v, int a, int b)
 {
 	double		theta = (h[b][b] - h[a][a]) / (2 * h[a][b]);
 	double		t = (theta < 0 ? -1 : 1) / (fabs(theta) + sqrt(theta * theta + 1));
@@ -290,10 +290,10 @@ rotate(Square h, Square v, int a, int b)
  * Clears what is not on the diagonal of h.
  */
 static void
-diagonalize(Square h, Square v, double *value)
+diagonalize(VsLdaSquare h, VsLdaSquare v, double *value)
 {
 	int			order[BLOCK];
-	Square		found;
+	VsLdaSquare found;
 
 	for (int i = 0; i < BLOCK; i++)
 		for (int j = 0; j < BLOCK; j++)
@@ -325,7 +325,7 @@ diagonalize(Square h, Square v, double *value)
 
 /* q times v, in place */
 static void
-turn(double (*q)[BLOCK], int n, Square v)
+turn(double (*q)[BLOCK], int n, VsLdaSquare v)
 {
 	for (int i = 0; i < n; i++)
 	{
@@ -357,8 +357,8 @@ largest_eigenvectors(const double *b, int n, double (*q)[BLOCK], double *value)
 	for (int round = 0; round < MOST_ROUNDS; round++)
 	{
 		double		before = shown;
-		Square		h = {{0}};
-		Square		v;
+		VsLdaSquare h = {{0}};
+		VsLdaSquare v;
 
 		orthonormalize(q, n);
 		for (int i = 0; i < n; i++)
