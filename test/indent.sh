@@ -33,7 +33,7 @@ typedefs()
 				s/^typedef .*\(\*([[:alnum:]_]+)\).*/\1/p
 				s/^typedef [^(;]*[ *]([[:alnum:]_]+) ?(\(.*|\[.*)?;?.*/\1/p' |
 			grep -xF -f <(words) || true
-	} | grep -vxE 'typedef|struct|enum|union|a|b|c|i|n|index|uint|string|text' |
+	} | grep -vxE 'typedef|struct|enum|union|a|b|c|i|n|color|index|uint|string|text' |
 		LC_ALL=C sort -u
 }
 

@@ -41,8 +41,8 @@ build()
 
 # build_stub FOLDER COMPILER OPTION...: the tests of src/embed and src/lda, into
 # FOLDER, where "build" has left the kernel.  The SQL functions (embed.c,
-# embed_*.c) need a real server, but for the JSON reader; of src/lda those
-# parts are taken that do not.
+# embed_*.c) need a real server, but for the JSON reader; of src/lda, what
+# needs none is named.
 build_stub()
 {
 	local folder=$1 test source objects=() libraries
@@ -54,7 +54,8 @@ build_stub()
 	read -ra libraries <<<"${libraries[*]} $(
 		pg_config --libs | grep -o -- '-lcrypto' | head -n 1)"
 
-	for source in src/embed/*.c src/lda/lda_coherence.c \
+	for source in src/embed/*.c \
+		src/lda/lda_{coherence,map,report,report_page,report_text,topics}.c \
 		test/unit/server_stub.c; do
 		case $source in
 			src/embed/embed_json.c) ;;

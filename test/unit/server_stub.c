@@ -1,6 +1,7 @@
 /*
  * server_stub.c
- *		The few parts of the server that src/embed calls, for its unit tests.
+ *		The few parts of the server that src/embed and src/lda call, for their
+ *		unit tests.
  *
  * Signatures are the server's; so are the limits of allocations, and the
  * moments at which memory is freed.  Where libpgcommon has a front-end version
@@ -716,6 +717,34 @@ durable_rename(const char *oldfile, const char *newfile, int loglevel)
 /* ------------------------------------------------------------------------
  * Text
  * ------------------------------------------------------------------------ */
+
+int			stub_encoding = PG_UTF8;
+
+int
+GetDatabaseEncoding(void)
+{
+	return stub_encoding;
+}
+
+/* From LATIN1 to UTF-8; else what is given is taken to be right. */
+char *
+pg_server_to_any(const char *s, int len, int encoding)
+{
+	char	   *result;
+	char	   *to;
+
+	Assert(encoding == PG_UTF8);
+	if (stub_encoding != PG_LATIN1)
+		return (char *) s;
+	result = to = palloc(2 * len + 1);
+	for (int i = 0; i < len; i++)
+	{
+		unicode_to_utf8((unsigned char) s[i], (unsigned char *) to);
+		to += pg_utf_mblen((unsigned char *) to);
+	}
+	*to = '\0';
+	return result;
+}
 
 bool
 pg_verify_mbstr(int encoding, const char *mbstr, int len, bool noError)

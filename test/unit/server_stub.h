@@ -1,6 +1,7 @@
 /*
  * server_stub.h
- *		The few parts of the server that src/embed calls, for its unit tests.
+ *		The few parts of the server that src/embed and src/lda call, for their
+ *		unit tests.
  *
  * A test is compiled with the server's headers and linked with this instead
  * of a server.  Memory comes from malloc, one block for each palloc, so that
@@ -46,6 +47,9 @@ extern int	stub_reset(void);
 
 /* The largest single allocation asked for so far; may be set to 0. */
 extern Size stub_largest_alloc;
+
+/* Of the database: PG_UTF8, or another as a test sets it. */
+extern int	stub_encoding;
 
 /* Set: the next CHECK_FOR_INTERRUPTS is an error ERRCODE_QUERY_CANCELED. */
 extern void stub_interrupt(void);
