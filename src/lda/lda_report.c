@@ -56,7 +56,7 @@ typedef struct Report
 	const VsLdaModel *model;
 	double		radius;			/* of a circle of share 1 */
 	TopWords   *top;			/* [K] */
-	int		   *place;			/* [V]: of a word among those shown, or -1 */
+	int		   *place;			/* [V]: among the words shown, or -1 */
 	int		   *shown;			/* words, by place */
 	int			shown_count;
 	int			shown_room;
