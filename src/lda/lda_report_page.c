@@ -351,7 +351,7 @@ const char	vs_lda_page_script[] =
 "    circle.setAttribute('r', (data.radius * Math.sqrt(share)).toFixed(2));\n"
 "  });\n"
 "  find('map-title').textContent = word ?\n"
-"    'Where \\u2068' + word.text + '\\u2069 is used' : 'Topics';\n"
+"    'Where \\u201c\\u2068' + word.text + '\\u2069\\u201d is used' : 'Topics';\n"
 "}\n"
 "\n"
 "// A ring, so that a circle among many is found, and its number on top.\n"
