@@ -30,8 +30,8 @@
  * finds the largest.  Topics are often about as far from one another as can
  * be; then many eigenvalues are nearly equal, and any plane in their space is
  * as good a picture as any other.  Therefore what has to converge is the part
- * of the distances that is shown, not the vectors.  The start is fixed, so that
- * the same model gives the same picture.
+ * of the distances that is shown, not the vectors.  The start is fixed, so
+ * that the same model gives the same picture.
  */
 #include "postgres.h"
 
@@ -50,7 +50,7 @@
 #define MOST_TERMS		INT64CONST(500000000)
 #define LEAST_WORDS		100
 
-/* A word is at the least probability of a topic if it has less than so often. */
+/* A word at up to so many times the least probability counts as at it. */
 #define NEARLY_LEAST	1.0001f
 
 /* Vectors iterated together: the more, the faster the first two converge. */
@@ -221,7 +221,7 @@ center(double *square, int n)
 	return trace;
 }
 
-/* Make the columns orthonormal; one that depends on those before is cleared. */
+/* Make columns orthonormal; one that depends on those before is cleared. */
 static void
 orthonormalize(double (*q)[BLOCK], int n)
 {

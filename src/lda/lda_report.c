@@ -41,7 +41,7 @@
 #define MAP_HEIGHT		540.0
 #define MAP_COVERED		0.2
 #define MAP_MARGIN		14.0
-#define SMALL_RADIUS	7.0		/* has no room for its number */
+#define DIGIT_WIDTH		8.0		/* of the numbers in circles */
 
 /* The most probable words of a topic. */
 typedef struct TopWords
@@ -56,7 +56,7 @@ typedef struct Report
 	const VsLdaModel *model;
 	double		radius;			/* of a circle of share 1 */
 	TopWords   *top;			/* [K] */
-	int		   *place;			/* [V]: of a word among those shown, or -1 */
+	int		   *place;			/* [V]: among the words shown, or -1 */
 	int		   *shown;			/* words, by place */
 	int			shown_count;
 	int			shown_room;
@@ -83,11 +83,12 @@ write_axes(const Report *report, const VsLdaMap *map, double x, double y)
 					 "<line class='axis' y1='0' y2='%.0f' x1='%.1f' x2='%.1f'/>\n",
 					 MAP_WIDTH, y, y, MAP_HEIGHT, x, x);
 	appendStringInfo(out,
-					 "<text x='%.0f' y='%.1f' text-anchor='end'>axis 1: %.0f %%"
+					 "<text x='%.0f' y='%.1f' text-anchor='end'>axis 1: %.*f %%"
 					 "</text>\n"
-					 "<text x='%.1f' y='0' dy='.9em'>axis 2: %.0f %%</text>\n",
-					 MAP_WIDTH, y - 6, 100 * map->explained[0],
-					 x + 6, 100 * map->explained[1]);
+					 "<text x='%.1f' y='0' dy='.9em'>axis 2: %.*f %%</text>\n",
+					 MAP_WIDTH, y - 6, map->explained[0] < 0.02,
+					 100 * map->explained[0],
+					 x + 6, map->explained[1] < 0.02, 100 * map->explained[1]);
 }
 
 static void
@@ -115,7 +116,8 @@ static void
 write_number(const Report *report, int topic, double x, double y)
 {
 	double		share = vs_lda_topic_share(report->model, topic);
-	bool		is_small = radius_of(report, share) < SMALL_RADIUS;
+	int			digits = 1 + (topic + 1 > 9) + (topic + 1 > 99) + (topic + 1 > 999);
+	bool		is_small = 2 * radius_of(report, share) < digits * DIGIT_WIDTH;
 
 	appendStringInfo(report->out, "<text class='number%s' data-topic='%d'"
 					 " x='%.1f' y='%.1f' dy='.35em'>%d</text>\n",
@@ -246,8 +248,10 @@ write_map(const Report *report)
 	qsort_arg(order, model->topics, sizeof(int), compare_tokens, model->topic);
 	for (int i = 0; i < model->topics; i++)
 		write_circle(report, order[i], map.x[order[i]], map.y[order[i]]);
+	appendStringInfoString(out, "<circle class='ring' id='ring'/>\n<g>\n");
 	for (int k = 0; k < model->topics; k++)
 		write_number(report, k, map.x[k], map.y[k]);
+	appendStringInfoString(out, "</g>\n");
 	write_legend(report, legend);
 	appendStringInfoString(out, "</svg>\n</section>\n");
 }

@@ -4,8 +4,8 @@
  *
  * A text is in the database's encoding, which may be any.  It is turned into
  * UTF-8 once, and then into ASCII: characters of other scripts, and all that
- * mean something to HTML or JSON, are written by their numbers.  So no text can
- * end the attribute, the element or the string that it is in.
+ * mean something to HTML or JSON, are written by their numbers.  So no text
+ * can end the attribute, the element or the string that it is in.
  */
 #include "postgres.h"
 
