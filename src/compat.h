@@ -75,11 +75,13 @@
 #define vs_disable_path(path)	((void) (path))
 #endif
 
-/* The role that may read files of the server got its present name in 14. */
+/* The server's roles got their present names in 14. */
 #if PG_VERSION_NUM >= 140000
 #define VS_ROLE_READ_SERVER_FILES	ROLE_PG_READ_SERVER_FILES
+#define VS_ROLE_READ_ALL_STATS		ROLE_PG_READ_ALL_STATS
 #else
 #define VS_ROLE_READ_SERVER_FILES	DEFAULT_ROLE_READ_SERVER_FILES
+#define VS_ROLE_READ_ALL_STATS		DEFAULT_ROLE_READ_ALL_STATS
 #endif
 
 /* Checks of rights became general functions in 16. */

@@ -20,6 +20,7 @@ static const VsModuleInit module_init[] = {
 	vs_simd_init,
 	vs_hnsw_init,
 	vs_embed_init,
+	vs_lda_init,
 };
 
 void

@@ -9,5 +9,6 @@
 extern void vs_simd_init(void);
 extern void vs_hnsw_init(void);
 extern void vs_embed_init(void);
+extern void vs_lda_init(void);
 
 #endif							/* VS_VECSEARCH_H */

@@ -4,7 +4,7 @@
  *
  * Three measures of Roeder, Both, Hinneburg: Exploring the Space of Topic
  * Coherence Measures (WSDM 2015), as gensim's CoherenceModel computes them,
- * so that figures can be compared.  With p the share of the windows, or of the
+ * so that figures can be compared, and one more.  With p the share of the windows, or of the
  * documents, that have a word or both words, and e = 1e-12:
  *
  *	u_mass	the mean over pairs (i, j), j before i in the list, of
@@ -12,6 +12,7 @@
  *			counts as 0
  *	c_npmi	the mean over pairs of npmi(i,j) = log((p(i,j) + e) / (p(i) p(j)))
  *			/ -log(p(i,j) + e), over windows of 10 words
+ *	npmi	that of c_npmi, over documents
  *	c_v		each word i has the vector of npmi(i,j) for all words j of the
  *			list, itself included; the mean of the cosines of those with their
  *			sum; over windows of 110 words
@@ -129,6 +130,7 @@ vs_lda_coherence_begin(MemoryContext context, VsLdaMeasure measure,
 	switch (measure)
 	{
 		case VS_LDA_U_MASS:
+		case VS_LDA_NPMI:
 			coherence->window = 0;
 			break;
 		case VS_LDA_C_NPMI:
@@ -180,6 +182,7 @@ vs_lda_coherence_end(VsLdaCoherence *coherence, double *per_topic)
 				per_topic[topic] = mean_log_conditional(coherence, n, words);
 				break;
 			case VS_LDA_C_NPMI:
+			case VS_LDA_NPMI:
 				per_topic[topic] = mean_npmi(coherence, n, words);
 				break;
 			case VS_LDA_C_V:

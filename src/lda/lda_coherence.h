@@ -11,7 +11,8 @@ typedef enum VsLdaMeasure
 {
 	VS_LDA_U_MASS,				/* over documents */
 	VS_LDA_C_NPMI,				/* over windows of 10 words */
-	VS_LDA_C_V					/* over windows of 110 words */
+	VS_LDA_C_V,					/* over windows of 110 words */
+	VS_LDA_NPMI					/* that of c_npmi, over documents */
 } VsLdaMeasure;
 
 typedef struct VsLdaCoherence VsLdaCoherence;

@@ -6,9 +6,12 @@
 
 #include "access/table.h"
 #include "catalog/pg_type.h"
+#include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/syscache.h"
 
 #include "support/extension.h"
@@ -73,4 +76,28 @@ vs_check_name(const char *what, const char *name)
 				 errmsg("invalid name of %s: \"%s\"", what, name),
 				 errdetail("A name has 1 to %d characters and no @.",
 						   VS_MAX_NAME)));
+}
+
+Tuplestorestate *
+vs_rows_begin(FunctionCallInfo fcinfo, TupleDesc *desc)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	MemoryContext old;
+
+	if (result == NULL || !IsA(result, ReturnSetInfo) ||
+		!(result->allowedModes & SFRM_Materialize))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("a function that returns a set was called where a set cannot be returned")));
+	old = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
+	if (get_call_result_type(fcinfo, NULL, desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	*desc = BlessTupleDesc(CreateTupleDescCopy(*desc));
+	result->returnMode = SFRM_Materialize;
+	result->setDesc = *desc;
+	result->setResult =
+		tuplestore_begin_heap((result->allowedModes & SFRM_Materialize_Random) != 0,
+							  false, work_mem);
+	MemoryContextSwitchTo(old);
+	return result->setResult;
 }

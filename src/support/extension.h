@@ -11,6 +11,7 @@
 #include "fmgr.h"
 #include "storage/lockdefs.h"
 #include "utils/relcache.h"
+#include "utils/tuplestore.h"
 
 /* Characters in the name of an object of the extension. */
 #define VS_MAX_NAME		63
@@ -33,5 +34,12 @@ extern char *vs_arg_required_text(FunctionCallInfo fcinfo, int n,
 
 /* A name of an object must have 1 to VS_MAX_NAME characters and no @. */
 extern void vs_check_name(const char *what, const char *name);
+
+/*
+ * Begin the result of a function that returns a set: the rows put into the
+ * tuplestore, with the columns of *desc, are returned.
+ */
+extern Tuplestorestate *vs_rows_begin(FunctionCallInfo fcinfo,
+									  TupleDesc *desc);
 
 #endif							/* VS_SUPPORT_EXTENSION_H */
