@@ -23,7 +23,7 @@ typedef struct Floor
 	int			max_dims;		/* applies up to here */
 	VsCodec		codec;
 	int			bits;
-	int			bits_l1;		/* L1 has no angle to lean on: more bits */
+	int			bits_plain;		/* without a rotation: more bits */
 } Floor;
 
 static const Floor floors[] = {
@@ -42,6 +42,13 @@ floor_for(int dims)
 	while (dims > f->max_dims)
 		f++;
 	return f;
+}
+
+/* Is the distance one of norms and inner products? */
+static bool
+survives_rotation(VsMetricKind metric)
+{
+	return metric != VS_METRIC_L1 && metric != VS_METRIC_JENSEN_SHANNON;
 }
 
 /* Arrange a slot with the given number of links; returns its size. */
@@ -119,11 +126,11 @@ vs_hnsw_plan_layout(int dims, VsMetricKind metric, int m, int column_bytes,
 	memset(layout, 0, sizeof(*layout));
 	layout->dims = (uint16_t) dims;
 	layout->metric = (uint8_t) metric;
-	layout->rotated = metric != VS_METRIC_L1 && dims >= VS_ROTATE_MIN;
+	layout->rotated = survives_rotation(metric) && dims >= VS_ROTATE_MIN;
 	layout->column_bytes = (uint16_t) column_bytes;
 	layout->codec = (uint8_t) least->codec;
 	layout->code_dims = (uint16_t) dims;
-	set_bits(layout, metric == VS_METRIC_L1 ? least->bits_l1 : least->bits);
+	set_bits(layout, survives_rotation(metric) ? least->bits : least->bits_plain);
 
 	/*
 	 * Where even one slot with enough links is too large, first give up code
@@ -172,7 +179,8 @@ vs_hnsw_layout_is_sound(const VsHnswLayout *layout, int page_space)
 {
 	VsHnswLayout again = *layout;
 
-	if (layout->metric < VS_METRIC_L2 || layout->metric > VS_METRIC_L1 ||
+	if (layout->metric < VS_METRIC_L2 ||
+		layout->metric > VS_METRIC_JENSEN_SHANNON ||
 		layout->codec >= VS_CODEC_COUNT ||
 		(layout->bits != 1 && layout->bits != 2 && layout->bits != 4) ||
 		layout->dims == 0 || layout->code_dims == 0 ||

@@ -96,7 +96,7 @@ vs_hnsw_level_of(VsHnsw *ix, const ItemPointerData *tid)
 
 /*
  * Internal distance between a vector and a row: what the graph is ordered by.
- * Squared for L2 and cosine (of unit vectors); never NaN.
+ * Squared for L2, cosine (of unit vectors) and Jensen-Shannon; never NaN.
  */
 float
 vs_hnsw_distance(const VsHnswLayout *layout, VsCodec codec, const float *x,
@@ -111,6 +111,10 @@ vs_hnsw_distance(const VsHnswLayout *layout, VsCodec codec, const float *x,
 			break;
 		case VS_METRIC_L1:
 			d = vs_kernels->row_l1[codec] (layout->dims, x, row, scale);
+			break;
+		case VS_METRIC_JENSEN_SHANNON:
+			d = vs_kernels->row_jensen_shannon[codec] (layout->dims, x, row,
+													   scale);
 			break;
 		default:
 			d = vs_kernels->row_l2sq[codec] (layout->dims, x, row, scale);

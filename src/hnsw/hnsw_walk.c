@@ -406,12 +406,26 @@ vs_hnsw_walk_seed(VsHnswWalk *walk, uint32 id, float distance)
 }
 
 /*
+ * What one unit of |q - v|^2 = sumsq is worth for a node at distance d, where
+ * distances follow such squares.  Codes are of vectors of roots, where the
+ * divergence is between 1/2 and 1/(2 ln 2) of the square; how much it is on
+ * the way to a node, it is about to that node's neighbors too.
+ */
+static float
+worth_of_square(const VsHnswLayout *layout, float d, float sumsq)
+{
+	if (layout->metric != VS_METRIC_JENSEN_SHANNON)
+		return 1;
+	return sumsq > 0 ? Min(Max(d / sumsq, 0.5f), 0.7213475f) : 0.7213475f;
+}
+
+/*
  * Price n links of a slot, from the given place on, for a node at distance d.
- * walk->p is q - v and maxabs its largest magnitude.
+ * walk->p is q - v and maxabs its largest magnitude; worth as above.
  */
 static void
 price_links(VsHnswWalk *walk, const VsHnswSlot *slot, int start, int n,
-			float d, float maxabs, float *price)
+			float d, float maxabs, float worth, float *price)
 {
 	const VsHnswLayout *layout = walk->ix->layout;
 	int			table = VS_BITS_INDEX(layout->bits);
@@ -445,8 +459,9 @@ price_links(VsHnswWalk *walk, const VsHnswSlot *slot, int start, int n,
 	if (layout->metric != VS_METRIC_IP)
 		scale *= 2;
 	for (int i = 0; i < n; i++)
-		price[i] = d + vs_bfloat_to_float(base[i]) -
-			vs_bfloat_to_float(factor[i]) * scale * (2.0f * dots[i] - level_sum);
+		price[i] = d + worth *
+			(vs_bfloat_to_float(base[i]) -
+			 vs_bfloat_to_float(factor[i]) * scale * (2.0f * dots[i] - level_sum));
 }
 
 /* Make room for the rows of visited nodes. */
@@ -571,12 +586,16 @@ vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id)
 		d = -vs_kernels->dot(layout->dims, walk->q, v);
 	else if (layout->metric == VS_METRIC_L1)
 		d = vs_kernels->l1(layout->dims, walk->q, v);
+	else if (layout->metric == VS_METRIC_JENSEN_SHANNON)
+		d = vs_kernels->row_jensen_shannon[VS_CODEC_FLOAT32] (layout->dims,
+															  walk->q, v, 1);
 	if (unlikely(isnan(d)))
 		d = INFINITY;
 
 	start = vs_hnsw_links_start(layout, walk->level);
 	n = slot->nlinks[walk->level];
-	price_links(walk, slot, start, n, d, maxabs, price);
+	price_links(walk, slot, start, n, d, maxabs,
+				worth_of_square(layout, d, sumsq), price);
 	memcpy(ids, vs_slot_ids(layout, slot) + start, n * sizeof(uint32));
 	add_found(walk, id, slot, d, sqrtf(sumsq));
 	UnlockReleaseBuffer(buffer);

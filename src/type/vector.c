@@ -39,7 +39,6 @@ static const char type_name[] = "vector";
 #define OPERATORS_PER_DETOAST	400
 #define OPERATORS_PER_CHUNK		75
 
-static int	get_operands(FunctionCallInfo fcinfo, VsVector **a, VsVector **b);
 static VsVector *check_no_overflow(VsVector *v);
 static int	compare(const VsVector *a, const VsVector *b);
 static int	compare_args(FunctionCallInfo fcinfo);
@@ -171,7 +170,7 @@ vs_l2_distance(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 
 	PG_RETURN_FLOAT8(sqrt((double) vs_kernels->l2sq(dim, a->x, b->x)));
 }
@@ -183,7 +182,7 @@ vs_vector_l2_squared_distance(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 
 	PG_RETURN_FLOAT8((double) vs_kernels->l2sq(dim, a->x, b->x));
 }
@@ -194,7 +193,7 @@ vs_inner_product(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 
 	PG_RETURN_FLOAT8((double) vs_kernels->dot(dim, a->x, b->x));
 }
@@ -205,7 +204,7 @@ vs_vector_negative_inner_product(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 
 	PG_RETURN_FLOAT8(-(double) vs_kernels->dot(dim, a->x, b->x));
 }
@@ -239,7 +238,7 @@ vs_cosine_distance(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 	float		sums[3];
 	double		similarity;
 
@@ -269,7 +268,7 @@ vs_vector_spherical_distance(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 	double		cosine = vs_kernels->dot(dim, a->x, b->x);
 
 	if (cosine > 1)
@@ -286,7 +285,7 @@ vs_l1_distance(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 
 	PG_RETURN_FLOAT8((double) vs_kernels->l1(dim, a->x, b->x));
 }
@@ -416,7 +415,7 @@ vs_vector_add(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 	VsVector   *result = vs_vector_new(dim);
 
 	for (int i = 0; i < dim; i++)
@@ -431,7 +430,7 @@ vs_vector_sub(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 	VsVector   *result = vs_vector_new(dim);
 
 	for (int i = 0; i < dim; i++)
@@ -446,7 +445,7 @@ vs_vector_mul(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 	VsVector   *result = vs_vector_new(dim);
 
 	for (int i = 0; i < dim; i++)
@@ -543,9 +542,8 @@ vs_vector_new(int dim)
 	return v;
 }
 
-/* The two arguments of a call, which must have as many dimensions. */
-static int
-get_operands(FunctionCallInfo fcinfo, VsVector **a, VsVector **b)
+int
+vs_vector_operands(FunctionCallInfo fcinfo, VsVector **a, VsVector **b)
 {
 	*a = PG_GETARG_VSVECTOR_P(0);
 	*b = PG_GETARG_VSVECTOR_P(1);

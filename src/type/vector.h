@@ -46,4 +46,8 @@ DatumGetVsVector(Datum datum)
 /* A vector of dim zeros; dim must be in range. */
 extern VsVector *vs_vector_new(int dim);
 
+/* The two arguments of a call, which must agree in dimensions; returns them. */
+extern int	vs_vector_operands(FunctionCallInfo fcinfo, VsVector **a,
+							   VsVector **b);
+
 #endif							/* VS_TYPE_VECTOR_H */

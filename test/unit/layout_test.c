@@ -19,7 +19,8 @@
 
 static const int m_list[] = {2, 5, 16, 50, 100};
 static const VsMetricKind metric_list[] = {
-	VS_METRIC_L2, VS_METRIC_IP, VS_METRIC_COSINE, VS_METRIC_L1
+	VS_METRIC_L2, VS_METRIC_IP, VS_METRIC_COSINE, VS_METRIC_L1,
+	VS_METRIC_JENSEN_SHANNON
 };
 
 #define LENGTH(a)	((int) (sizeof(a) / sizeof((a)[0])))
@@ -146,7 +147,8 @@ check_layout(const VsHnswLayout *layout, int dims, VsMetricKind metric, int m,
 	CHECK(layout->codec < VS_CODEC_COUNT);
 	CHECK(layout->bits == 1 || layout->bits == 2 || layout->bits == 4);
 	CHECK_INT(layout->rotated,
-			  metric != VS_METRIC_L1 && dims >= VS_ROTATE_MIN);
+			  metric != VS_METRIC_L1 && metric != VS_METRIC_JENSEN_SHANNON &&
+			  dims >= VS_ROTATE_MIN);
 	CHECK(layout->degree >= 2 && layout->degree <= 2 * m);
 
 	CHECK(layout->per_page >= 1);
