@@ -11,10 +11,17 @@
 
 #include <math.h>
 
+#include "nodes/nodes.h"
 #include "utils/float.h"
 
 #include "kernel/kernel.h"
 #include "type/distribution.h"
+
+/*
+ * Cost of a dimension in units of cpu_operator_cost, as in vector.c: with
+ * AVX-512 1.9 ns for Jensen-Shannon and 0.6 ns for Hellinger.
+ */
+#define OPERATORS_PER_DIM	0.2
 
 /* Two distributions and the factors that turn their elements into shares. */
 typedef struct Operands
@@ -58,6 +65,14 @@ vs_jensen_shannon_distance(PG_FUNCTION_ARGS)
 
 	/* no term is negative; rounding may step past 1 */
 	PG_RETURN_FLOAT8(sqrt(Min(divergence, 1)));
+}
+
+PG_FUNCTION_INFO_V1(vs_distribution_distance_support);
+Datum
+vs_distribution_distance_support(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_POINTER(vs_vector_distance_cost((Node *) PG_GETARG_POINTER(0),
+											  OPERATORS_PER_DIM));
 }
 
 PG_FUNCTION_INFO_V1(vs_topic_share);

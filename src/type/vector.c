@@ -290,46 +290,12 @@ vs_l1_distance(PG_FUNCTION_ARGS)
 	PG_RETURN_FLOAT8((double) vs_kernels->l1(dim, a->x, b->x));
 }
 
-/*
- * What a distance costs, for the planner.  The static COST of a function
- * knows neither the number of dimensions nor that long vectors are stored out
- * of line, in TOAST pages that the cost of the table scan does not include.
- */
 PG_FUNCTION_INFO_V1(vs_vector_distance_support);
 Datum
 vs_vector_distance_support(PG_FUNCTION_ARGS)
 {
-	Node	   *request = (Node *) PG_GETARG_POINTER(0);
-	SupportRequestCost *cost = (SupportRequestCost *) request;
-	List	   *args;
-	ListCell   *lc;
-	int			dim = 0;
-	Size		size;
-
-	if (!IsA(request, SupportRequestCost))
-		PG_RETURN_POINTER(NULL);
-
-	/* the operands agree in dimensions, or the call fails */
-	args = call_args(cost->node);
-	foreach(lc, args)
-		dim = Max(dim, known_dim(lfirst(lc)));
-	if (dim == 0)
-		PG_RETURN_POINTER(NULL);
-
-	cost->startup = 0;
-	cost->per_tuple = (1 + dim * OPERATORS_PER_DIM) * cpu_operator_cost;
-	size = VS_VECTOR_SIZE(dim);
-	foreach(lc, args)
-	{
-		if (is_out_of_line(cost->root, lfirst(lc), size))
-			cost->per_tuple +=
-				(OPERATORS_PER_DETOAST + OPERATORS_PER_CHUNK *
-				 ceil((double) size / TOAST_MAX_CHUNK_SIZE)) *
-				cpu_operator_cost +
-				(double) size / BLCKSZ * seq_page_cost;
-	}
-
-	PG_RETURN_POINTER(cost);
+	PG_RETURN_POINTER(vs_vector_distance_cost((Node *) PG_GETARG_POINTER(0),
+											  OPERATORS_PER_DIM));
 }
 
 /* Parts and properties */
@@ -550,6 +516,47 @@ vs_vector_operands(FunctionCallInfo fcinfo, VsVector **a, VsVector **b)
 	vs_vecio_check_same_dim(type_name, (*a)->dim, (*b)->dim);
 
 	return (*a)->dim;
+}
+
+/*
+ * What a distance costs, for the planner: the answer of a support function.
+ * The static COST of a function knows neither the number of dimensions nor
+ * that long vectors are stored out of line, in TOAST pages that the cost of
+ * the table scan does not include.
+ */
+Node *
+vs_vector_distance_cost(Node *request, double operators_per_dim)
+{
+	SupportRequestCost *cost = (SupportRequestCost *) request;
+	List	   *args;
+	ListCell   *lc;
+	int			dim = 0;
+	Size		size;
+
+	if (!IsA(request, SupportRequestCost))
+		return NULL;
+
+	/* the operands agree in dimensions, or the call fails */
+	args = call_args(cost->node);
+	foreach(lc, args)
+		dim = Max(dim, known_dim(lfirst(lc)));
+	if (dim == 0)
+		return NULL;
+
+	cost->startup = 0;
+	cost->per_tuple = (1 + dim * operators_per_dim) * cpu_operator_cost;
+	size = VS_VECTOR_SIZE(dim);
+	foreach(lc, args)
+	{
+		if (is_out_of_line(cost->root, lfirst(lc), size))
+			cost->per_tuple +=
+				(OPERATORS_PER_DETOAST + OPERATORS_PER_CHUNK *
+				 ceil((double) size / TOAST_MAX_CHUNK_SIZE)) *
+				cpu_operator_cost +
+				(double) size / BLCKSZ * seq_page_cost;
+	}
+
+	return request;
 }
 
 static VsVector *

@@ -50,4 +50,8 @@ extern VsVector *vs_vector_new(int dim);
 extern int	vs_vector_operands(FunctionCallInfo fcinfo, VsVector **a,
 							   VsVector **b);
 
+/* Planner support of a distance that costs so much a dimension. */
+extern struct Node *vs_vector_distance_cost(struct Node *request,
+											double operators_per_dim);
+
 #endif							/* VS_TYPE_VECTOR_H */
