@@ -23,7 +23,7 @@ typedef struct Floor
 	int			max_dims;		/* applies up to here */
 	VsCodec		codec;
 	int			bits;
-	int			bits_plain;		/* without a rotation: more bits */
+	int			bits_l1;		/* L1 has no angle to lean on: more bits */
 } Floor;
 
 static const Floor floors[] = {
@@ -44,11 +44,18 @@ floor_for(int dims)
 	return f;
 }
 
-/* Is the distance one of norms and inner products? */
-static bool
-survives_rotation(VsMetricKind metric)
+/*
+ * A rotation spreads what a code loses over all dimensions, and keeps norms
+ * and inner products.  The divergence of a node is not one of these, but its
+ * links are priced by them.
+ */
+static VsHnswRotated
+what_to_rotate(int dims, VsMetricKind metric)
 {
-	return metric != VS_METRIC_L1 && metric != VS_METRIC_JENSEN_SHANNON;
+	if (metric == VS_METRIC_L1 || dims < VS_ROTATE_MIN)
+		return VS_ROTATED_NOTHING;
+	return metric == VS_METRIC_JENSEN_SHANNON ? VS_ROTATED_CODES :
+		VS_ROTATED_ALL;
 }
 
 /* Arrange a slot with the given number of links; returns its size. */
@@ -126,11 +133,11 @@ vs_hnsw_plan_layout(int dims, VsMetricKind metric, int m, int column_bytes,
 	memset(layout, 0, sizeof(*layout));
 	layout->dims = (uint16_t) dims;
 	layout->metric = (uint8_t) metric;
-	layout->rotated = survives_rotation(metric) && dims >= VS_ROTATE_MIN;
+	layout->rotated = (uint8_t) what_to_rotate(dims, metric);
 	layout->column_bytes = (uint16_t) column_bytes;
 	layout->codec = (uint8_t) least->codec;
 	layout->code_dims = (uint16_t) dims;
-	set_bits(layout, survives_rotation(metric) ? least->bits : least->bits_plain);
+	set_bits(layout, metric == VS_METRIC_L1 ? least->bits_l1 : least->bits);
 
 	/*
 	 * Where even one slot with enough links is too large, first give up code

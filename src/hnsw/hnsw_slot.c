@@ -56,7 +56,7 @@ vs_hnsw_value_load(VsHnsw *ix, const struct varlena *datum, VsHnswValue *value)
 	float		err[2];
 	bool		has_place = ix->metric->load(datum, value->x);
 
-	if (layout->rotated)
+	if (layout->rotated == VS_ROTATED_ALL)
 		vs_rotate(layout->dims, ix->signs, value->x);
 	vs_codec_encode((VsCodec) layout->codec, layout->dims, value->x,
 					value->row, &value->scale, err);
@@ -154,10 +154,10 @@ cell_width(int bits)
  * other are the decoded rows; scratch has room for a row.
  */
 void
-vs_hnsw_set_link(const VsHnswLayout *layout, VsHnswSlot *slot, int place,
-				 uint32 id, const float *self, const float *other,
-				 float *scratch)
+vs_hnsw_set_link(const VsHnsw *ix, VsHnswSlot *slot, int place, uint32 id,
+				 const float *self, const float *other, float *scratch)
 {
+	const VsHnswLayout *layout = ix->layout;
 	float	   *r = scratch;
 	uint8	   *code = vs_slot_code(layout, slot, place);
 	float		maxabs;
@@ -169,6 +169,8 @@ vs_hnsw_set_link(const VsHnswLayout *layout, VsHnswSlot *slot, int place,
 	float		factor;
 
 	sumsq = vs_kernels->residual(layout->dims, other, self, r, &maxabs);
+	if (layout->rotated == VS_ROTATED_CODES)
+		vs_rotate(layout->dims, ix->signs, r);
 	rms = sqrtf(vs_kernels->dot(layout->code_dims, r, r) / layout->code_dims);
 	inverse = 1 / (rms * cell_width(layout->bits));
 	level_dot = vs_kernels->code_encode[VS_BITS_INDEX(layout->bits)]

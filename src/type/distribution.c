@@ -31,9 +31,9 @@ typedef struct Operands
 	VsVector   *b;
 	double		scale_a;
 	double		scale_b;
-}			Operands;
+} Operands;
 
-static bool get_distributions(FunctionCallInfo fcinfo, Operands * operands);
+static bool get_distributions(FunctionCallInfo fcinfo, Operands *operands);
 
 PG_FUNCTION_INFO_V1(vs_hellinger_distance);
 Datum
@@ -120,7 +120,7 @@ vs_distribution_sum(const VsVector *v)
 
 /* Returns false if one of the arguments is all zeros. */
 static bool
-get_distributions(FunctionCallInfo fcinfo, Operands * operands)
+get_distributions(FunctionCallInfo fcinfo, Operands *operands)
 {
 	double		sum_a;
 	double		sum_b;

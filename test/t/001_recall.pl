@@ -16,7 +16,7 @@ my @cases = (
 	[ 'vector', 'vector_l1_ops', '<+>', 96, 0.95 ],
 	[ 'vector', 'vector_hellinger_ops', '<^>', 50, 0.95, 4 ],
 	[ 'vector', 'vector_jensen_shannon_ops', '<|>', 50, 0.95, 4 ],
-	[ 'vector', 'vector_jensen_shannon_ops', '<|>', 200, 0.95, 8 ],
+	[ 'vector', 'vector_jensen_shannon_ops', '<|>', 200, 0.95, 6 ],
 	[ 'vector', 'vector_l2_ops', '<->', 3, 0.98 ],
 	[ 'vector', 'vector_cosine_ops', '<=>', 768, 0.90 ],);
 
