@@ -33,6 +33,18 @@ CREATE FUNCTION hnsw_vector_l1_support(internal) RETURNS internal
 COMMENT ON FUNCTION hnsw_vector_l1_support(internal) IS
 	'tells the hnsw access method of taxicab distance over vector';
 
+CREATE FUNCTION hnsw_vector_hellinger_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'vs_hnsw_vector_hellinger_support' LANGUAGE C
+	IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION hnsw_vector_hellinger_support(internal) IS
+	'tells the hnsw access method of the Hellinger distance over vector';
+
+CREATE FUNCTION hnsw_vector_jensen_shannon_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'vs_hnsw_vector_jensen_shannon_support' LANGUAGE C
+	IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION hnsw_vector_jensen_shannon_support(internal) IS
+	'tells the hnsw access method of the Jensen-Shannon distance over vector';
+
 CREATE OPERATOR CLASS vector_l2_ops FOR TYPE vector USING hnsw AS
 	OPERATOR 1 <-> (vector, vector) FOR ORDER BY float_ops,
 	FUNCTION 1 hnsw_vector_l2_support(internal);
@@ -56,3 +68,15 @@ CREATE OPERATOR CLASS vector_l1_ops FOR TYPE vector USING hnsw AS
 	FUNCTION 1 hnsw_vector_l1_support(internal);
 COMMENT ON OPERATOR CLASS vector_l1_ops USING hnsw IS
 	'orders by taxicab distance, up to 2,000 dimensions';
+
+CREATE OPERATOR CLASS vector_hellinger_ops FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <^> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 hnsw_vector_hellinger_support(internal);
+COMMENT ON OPERATOR CLASS vector_hellinger_ops USING hnsw IS
+	'orders by the Hellinger distance of distributions, up to 2,000 dimensions; zero vectors are not indexed, and a negative element is the error 22023';
+
+CREATE OPERATOR CLASS vector_jensen_shannon_ops FOR TYPE vector USING hnsw AS
+	OPERATOR 1 <|> (vector, vector) FOR ORDER BY float_ops,
+	FUNCTION 1 hnsw_vector_jensen_shannon_support(internal);
+COMMENT ON OPERATOR CLASS vector_jensen_shannon_ops USING hnsw IS
+	'orders by the Jensen-Shannon distance of distributions, up to 2,000 dimensions; zero vectors are not indexed, and a negative element is the error 22023';

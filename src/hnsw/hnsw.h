@@ -83,7 +83,7 @@ typedef struct VsHnswChange
 /* A vector in the form the index works with. */
 typedef struct VsHnswValue
 {
-	float	   *x;				/* rotated where the layout says so */
+	float	   *x;				/* rotated if rows are */
 	void	   *row;			/* x in the self codec */
 	float		scale;			/* of row */
 	float		err;			/* |x - row| in the metric's norm */
@@ -160,9 +160,9 @@ extern float vs_hnsw_distance(const VsHnswLayout *layout, VsCodec codec,
 extern void vs_hnsw_slot_init(VsHnsw *ix, VsHnswSlot *slot, int level,
 							  const VsHnswValue *value,
 							  const ItemPointerData *tid);
-extern void vs_hnsw_set_link(const VsHnswLayout *layout, VsHnswSlot *slot,
-							 int place, uint32 id, const float *self,
-							 const float *other, float *scratch);
+extern void vs_hnsw_set_link(const VsHnsw *ix, VsHnswSlot *slot, int place,
+							 uint32 id, const float *self, const float *other,
+							 float *scratch);
 
 /* hnsw_walk.c: walking over the graph on pages */
 
@@ -216,6 +216,7 @@ typedef struct VsHnswWalk
 	VsHnsw	   *ix;
 	MemoryContext context;		/* of the arrays; see vs_hnsw_walk_new */
 	const float *q;				/* where the walk leads to */
+	const float *coded_q;		/* the same as codes have it */
 	int			level;
 	int			ef;				/* width of the window */
 

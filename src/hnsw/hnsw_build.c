@@ -570,7 +570,7 @@ write_slot(Build *build, uint32 id, VsHnswSlot *slot, SlotScratch *scratch)
 												  row_of(build, other),
 												  build->nodes[other].scale,
 												  scratch->other);
-			vs_hnsw_set_link(layout, slot, start + i, other, scratch->self,
+			vs_hnsw_set_link(&build->ix, slot, start + i, other, scratch->self,
 							 scratch->other, scratch->residual);
 		}
 		slot->nlinks[level] = node->nlinks[level];

@@ -187,7 +187,7 @@ place_in_full_level(VsHnsw *ix, const VsHnswSlot *slot, int start, int n,
 	for (int i = 0; i < n; i++)
 		take_link(&links, slot, start + i);
 	memcpy(trial, slot, layout->slot_size);
-	vs_hnsw_set_link(layout, trial, start, new_id, self, other, scratch);
+	vs_hnsw_set_link(ix, trial, start, new_id, self, other, scratch);
 	take_link(&links, trial, start);
 
 	weakest = weakest_link(&links);
@@ -260,7 +260,7 @@ vs_hnsw_add_backlink(VsHnsw *ix, uint32 id, int level, uint32 new_id,
 	}
 	if (place >= 0)
 	{
-		vs_hnsw_set_link(layout, slot, place, new_id, self, other, scratch);
+		vs_hnsw_set_link(ix, slot, place, new_id, self, other, scratch);
 		vs_hnsw_change_commit(&change);
 	}
 	else

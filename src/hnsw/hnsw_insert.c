@@ -182,7 +182,7 @@ link_slot(Insertion *ins, VsHnswSlot *slot)
 
 			vs_kernels->row_decode[layout->codec] (layout->dims, neighbor->row,
 												   neighbor->scale, ins->other);
-			vs_hnsw_set_link(layout, slot, start + i, neighbor->id, ins->self,
+			vs_hnsw_set_link(ins->ix, slot, start + i, neighbor->id, ins->self,
 							 ins->other, ins->scratch);
 		}
 		slot->nlinks[level] = ins->nchosen[level];

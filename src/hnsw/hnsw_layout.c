@@ -44,6 +44,20 @@ floor_for(int dims)
 	return f;
 }
 
+/*
+ * A rotation spreads what a code loses over all dimensions, and keeps norms
+ * and inner products.  The divergence of a node is not one of these, but its
+ * links are priced by them.
+ */
+static VsHnswRotated
+what_to_rotate(int dims, VsMetricKind metric)
+{
+	if (metric == VS_METRIC_L1 || dims < VS_ROTATE_MIN)
+		return VS_ROTATED_NOTHING;
+	return metric == VS_METRIC_JENSEN_SHANNON ? VS_ROTATED_CODES :
+		VS_ROTATED_ALL;
+}
+
 /* Arrange a slot with the given number of links; returns its size. */
 static int
 arrange_slot(VsHnswLayout *layout, int degree)
@@ -119,7 +133,7 @@ vs_hnsw_plan_layout(int dims, VsMetricKind metric, int m, int column_bytes,
 	memset(layout, 0, sizeof(*layout));
 	layout->dims = (uint16_t) dims;
 	layout->metric = (uint8_t) metric;
-	layout->rotated = metric != VS_METRIC_L1 && dims >= VS_ROTATE_MIN;
+	layout->rotated = (uint8_t) what_to_rotate(dims, metric);
 	layout->column_bytes = (uint16_t) column_bytes;
 	layout->codec = (uint8_t) least->codec;
 	layout->code_dims = (uint16_t) dims;
@@ -172,7 +186,8 @@ vs_hnsw_layout_is_sound(const VsHnswLayout *layout, int page_space)
 {
 	VsHnswLayout again = *layout;
 
-	if (layout->metric < VS_METRIC_L2 || layout->metric > VS_METRIC_L1 ||
+	if (layout->metric < VS_METRIC_L2 ||
+		layout->metric > VS_METRIC_JENSEN_SHANNON ||
 		layout->codec >= VS_CODEC_COUNT ||
 		(layout->bits != 1 && layout->bits != 2 && layout->bits != 4) ||
 		layout->dims == 0 || layout->code_dims == 0 ||

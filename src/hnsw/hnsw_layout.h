@@ -27,6 +27,14 @@
  */
 #define VS_HNSW_LEVELS			4	/* levels 0 .. 3 */
 
+/* What is kept in a slot in rotated form. */
+typedef enum VsHnswRotated
+{
+	VS_ROTATED_NOTHING = 0,
+	VS_ROTATED_ALL = 1,			/* rows, and so the residuals in codes */
+	VS_ROTATED_CODES = 2,		/* only the residuals in codes */
+} VsHnswRotated;
+
 typedef struct VsHnswLayout
 {
 	uint16_t	dims;
@@ -34,7 +42,7 @@ typedef struct VsHnswLayout
 	uint8_t		metric;			/* VsMetricKind */
 	uint8_t		codec;			/* VsCodec of self rows */
 	uint8_t		bits;			/* code bits a coded dimension */
-	uint8_t		rotated;		/* are rows kept rotated? */
+	uint8_t		rotated;		/* VsHnswRotated */
 	uint8_t		degree;			/* links a slot can hold */
 	uint8_t		upper_degree;	/* of these, for each level above 0 */
 	uint8_t		max_level;

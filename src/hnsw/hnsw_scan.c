@@ -83,6 +83,15 @@ typedef struct HnswScan
 #define ROOT_UNDERFLOW_SLACK	1e-20
 
 /*
+ * How far a row's error moves the Jensen-Shannon distance, at most: it is a
+ * metric of arrays of non-negative numbers, and between two of them at most
+ * 1 / sqrt(2 ln 2) times the Euclidean distance of their roots.  And what the
+ * rounding of two vectors of roots to float32, each of norm 1, may do.
+ */
+#define DIVERGENCE_OF_ROOTS		0.849322
+#define ROOTS_SLACK				2e-7
+
+/*
  * Lower bound of what the distance operator says of any row of the node: of
  * the node's own distance less the error of its self row (by the triangle or
  * the Cauchy-Schwarz inequality) and less the slack.
@@ -108,6 +117,10 @@ lower_bound(const HnswScan *state, const VsHnswFound *found)
 			return Max(0, norm * norm / 2 - SUM_SLACK);
 		case VS_METRIC_L1:
 			return Max(0, d - err - SUM_SLACK * d);
+		case VS_METRIC_JENSEN_SHANNON:
+			norm = sqrt(d);
+			return Max(0, norm - DIVERGENCE_OF_ROOTS * err - SUM_SLACK * norm -
+					   ROOTS_SLACK);
 		case VS_METRIC_IP:
 			/* the row's norm is at most |q| + |q - row| */
 			norm = qn + found->residual;

@@ -56,7 +56,7 @@ vs_hnsw_value_load(VsHnsw *ix, const struct varlena *datum, VsHnswValue *value)
 	float		err[2];
 	bool		has_place = ix->metric->load(datum, value->x);
 
-	if (layout->rotated)
+	if (layout->rotated == VS_ROTATED_ALL)
 		vs_rotate(layout->dims, ix->signs, value->x);
 	vs_codec_encode((VsCodec) layout->codec, layout->dims, value->x,
 					value->row, &value->scale, err);
@@ -96,7 +96,7 @@ vs_hnsw_level_of(VsHnsw *ix, const ItemPointerData *tid)
 
 /*
  * Internal distance between a vector and a row: what the graph is ordered by.
- * Squared for L2 and cosine (of unit vectors); never NaN.
+ * Squared for L2, cosine (of unit vectors) and Jensen-Shannon; never NaN.
  */
 float
 vs_hnsw_distance(const VsHnswLayout *layout, VsCodec codec, const float *x,
@@ -111,6 +111,10 @@ vs_hnsw_distance(const VsHnswLayout *layout, VsCodec codec, const float *x,
 			break;
 		case VS_METRIC_L1:
 			d = vs_kernels->row_l1[codec] (layout->dims, x, row, scale);
+			break;
+		case VS_METRIC_JENSEN_SHANNON:
+			d = vs_kernels->row_jensen_shannon[codec] (layout->dims, x, row,
+													   scale);
 			break;
 		default:
 			d = vs_kernels->row_l2sq[codec] (layout->dims, x, row, scale);
@@ -150,10 +154,10 @@ cell_width(int bits)
  * other are the decoded rows; scratch has room for a row.
  */
 void
-vs_hnsw_set_link(const VsHnswLayout *layout, VsHnswSlot *slot, int place,
-				 uint32 id, const float *self, const float *other,
-				 float *scratch)
+vs_hnsw_set_link(const VsHnsw *ix, VsHnswSlot *slot, int place, uint32 id,
+				 const float *self, const float *other, float *scratch)
 {
+	const VsHnswLayout *layout = ix->layout;
 	float	   *r = scratch;
 	uint8	   *code = vs_slot_code(layout, slot, place);
 	float		maxabs;
@@ -165,6 +169,8 @@ vs_hnsw_set_link(const VsHnswLayout *layout, VsHnswSlot *slot, int place,
 	float		factor;
 
 	sumsq = vs_kernels->residual(layout->dims, other, self, r, &maxabs);
+	if (layout->rotated == VS_ROTATED_CODES)
+		vs_rotate(layout->dims, ix->signs, r);
 	rms = sqrtf(vs_kernels->dot(layout->code_dims, r, r) / layout->code_dims);
 	inverse = 1 / (rms * cell_width(layout->bits));
 	level_dot = vs_kernels->code_encode[VS_BITS_INDEX(layout->bits)]

@@ -492,7 +492,7 @@ write_links(Repair *repair, int n)
 
 		vs_kernels->row_decode[layout->codec] (layout->dims, c->row, c->scale,
 											   other);
-		vs_hnsw_set_link(layout, slot, start + i, c->id, repair->self, other,
+		vs_hnsw_set_link(ix, slot, start + i, c->id, repair->self, other,
 						 scratch);
 	}
 	slot->nlinks[repair->level] = n;

@@ -340,6 +340,21 @@ release_walk(void *arg)
 		MemoryContextDelete(walk->context);
 }
 
+/* q in the form in which codes have differences from it. */
+static const float *
+coded_query(VsHnsw *ix, const float *q)
+{
+	int			dims = ix->layout->dims;
+	float	   *rotated;
+
+	if (ix->layout->rotated != VS_ROTATED_CODES)
+		return q;
+	rotated = palloc(dims * sizeof(float));
+	memcpy(rotated, q, dims * sizeof(float));
+	vs_rotate(dims, ix->signs, rotated);
+	return rotated;
+}
+
 /*
  * A walk towards q, which must stay, that has seen nothing yet.  It ends with
  * the current memory context.
@@ -361,6 +376,7 @@ vs_hnsw_walk_new(VsHnsw *ix, const float *q)
 
 	walk->ix = ix;
 	walk->q = q;
+	walk->coded_q = coded_query(ix, q);
 	walk->v = v;
 	walk->p = p;
 	walk->planes = planes;
@@ -406,12 +422,26 @@ vs_hnsw_walk_seed(VsHnswWalk *walk, uint32 id, float distance)
 }
 
 /*
+ * What one unit of |q - v|^2 = sumsq is worth for a node at distance d, where
+ * distances follow such squares.  Codes are of vectors of roots, where the
+ * divergence is between 1/2 and 1/(2 ln 2) of the square; how much it is on
+ * the way to a node, it is about to that node's neighbors too.
+ */
+static float
+worth_of_square(const VsHnswLayout *layout, float d, float sumsq)
+{
+	if (layout->metric != VS_METRIC_JENSEN_SHANNON)
+		return 1;
+	return sumsq > 0 ? Min(Max(d / sumsq, 0.5f), 0.7213475f) : 0.7213475f;
+}
+
+/*
  * Price n links of a slot, from the given place on, for a node at distance d.
- * walk->p is q - v and maxabs its largest magnitude.
+ * walk->p is q - v and maxabs its largest magnitude; worth as above.
  */
 static void
 price_links(VsHnswWalk *walk, const VsHnswSlot *slot, int start, int n,
-			float d, float maxabs, float *price)
+			float d, float maxabs, float worth, float *price)
 {
 	const VsHnswLayout *layout = walk->ix->layout;
 	int			table = VS_BITS_INDEX(layout->bits);
@@ -445,8 +475,9 @@ price_links(VsHnswWalk *walk, const VsHnswSlot *slot, int start, int n,
 	if (layout->metric != VS_METRIC_IP)
 		scale *= 2;
 	for (int i = 0; i < n; i++)
-		price[i] = d + vs_bfloat_to_float(base[i]) -
-			vs_bfloat_to_float(factor[i]) * scale * (2.0f * dots[i] - level_sum);
+		price[i] = d + worth *
+			(vs_bfloat_to_float(base[i]) -
+			 vs_bfloat_to_float(factor[i]) * scale * (2.0f * dots[i] - level_sum));
 }
 
 /* Make room for the rows of visited nodes. */
@@ -531,6 +562,39 @@ add_to_window(VsHnswWalk *walk, VsHnswCandidate c)
 }
 
 /*
+ * Distance to a node's row v.  Leaves q - v, as codes have it, in walk->p, the
+ * sum of its squares in *sumsq and its largest magnitude in *maxabs.
+ */
+static float
+arrive(VsHnswWalk *walk, const VsHnswSlot *slot, float *sumsq, float *maxabs)
+{
+	const VsHnswLayout *layout = walk->ix->layout;
+	int			dims = layout->dims;
+	const float *v = vs_slot_row(layout, slot);
+	float		d = 0;
+
+	if (layout->codec != VS_CODEC_FLOAT32 ||
+		layout->rotated == VS_ROTATED_CODES)
+	{
+		vs_kernels->row_decode[layout->codec] (dims, v, slot->scale, walk->v);
+		v = walk->v;
+	}
+	if (layout->metric == VS_METRIC_IP)
+		d = -vs_kernels->dot(dims, walk->q, v);
+	else if (layout->metric == VS_METRIC_L1)
+		d = vs_kernels->l1(dims, walk->q, v);
+	else if (layout->metric == VS_METRIC_JENSEN_SHANNON)
+		d = vs_kernels->row_jensen_shannon[VS_CODEC_FLOAT32] (dims, walk->q, v, 1);
+
+	if (layout->rotated == VS_ROTATED_CODES)
+		vs_rotate(dims, walk->ix->signs, walk->v);
+	*sumsq = vs_kernels->residual(dims, walk->coded_q, v, walk->p, maxabs);
+	if (layout->metric == VS_METRIC_L2 || layout->metric == VS_METRIC_COSINE)
+		d = *sumsq;
+	return unlikely(isnan(d)) ? INFINITY : d;
+}
+
+/*
  * Visit a node unless it was: read its page, note it, price its links.
  * Returns false if it was visited before or is no node of this level any more.
  */
@@ -540,7 +604,6 @@ vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id)
 	const VsHnswLayout *layout = walk->ix->layout;
 	Buffer		buffer;
 	VsHnswSlot *slot;
-	const float *v;
 	float		maxabs;
 	float		sumsq;
 	float		d;
@@ -558,25 +621,11 @@ vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id)
 		return false;
 	}
 
-	v = vs_slot_row(layout, slot);
-	if (layout->codec != VS_CODEC_FLOAT32)
-	{
-		vs_kernels->row_decode[layout->codec] (layout->dims, v, slot->scale,
-											   walk->v);
-		v = walk->v;
-	}
-	sumsq = vs_kernels->residual(layout->dims, walk->q, v, walk->p, &maxabs);
-	d = sumsq;
-	if (layout->metric == VS_METRIC_IP)
-		d = -vs_kernels->dot(layout->dims, walk->q, v);
-	else if (layout->metric == VS_METRIC_L1)
-		d = vs_kernels->l1(layout->dims, walk->q, v);
-	if (unlikely(isnan(d)))
-		d = INFINITY;
-
+	d = arrive(walk, slot, &sumsq, &maxabs);
 	start = vs_hnsw_links_start(layout, walk->level);
 	n = slot->nlinks[walk->level];
-	price_links(walk, slot, start, n, d, maxabs, price);
+	price_links(walk, slot, start, n, d, maxabs,
+				worth_of_square(layout, d, sumsq), price);
 	memcpy(ids, vs_slot_ids(layout, slot) + start, n * sizeof(uint32));
 	add_found(walk, id, slot, d, sqrtf(sumsq));
 	UnlockReleaseBuffer(buffer);

@@ -38,6 +38,7 @@ typedef enum VsMetricKind
 	VS_METRIC_IP = 2,			/* negative inner product */
 	VS_METRIC_COSINE = 3,		/* 1 - cosine similarity */
 	VS_METRIC_L1 = 4,			/* taxicab */
+	VS_METRIC_JENSEN_SHANNON = 5,	/* between distributions given as roots */
 } VsMetricKind;
 
 /* Bytes of one element, by codec. */
@@ -90,6 +91,21 @@ typedef struct VsKernels
 	float		(*row_dot[VS_CODEC_COUNT]) (int n, const float *q, const void *row, float scale);
 	float		(*row_l1[VS_CODEC_COUNT]) (int n, const float *q, const void *row, float scale);
 	void		(*row_decode[VS_CODEC_COUNT]) (int n, const void *row, float scale, float *out);
+
+	/*
+	 * Between two distributions, whose shares are scale_a * a[i] and scale_b *
+	 * b[i], none of them negative: sum (sqrt(p) - sqrt(q))^2, which is twice
+	 * the square of the Hellinger distance, and the Jensen-Shannon divergence
+	 * in bits.  Everything in double; 0 if all shares are equal.
+	 */
+	double		(*root_l2sq) (int n, const float *a, const float *b, double scale_a, double scale_b);
+	double		(*jensen_shannon) (int n, const float *a, const float *b, double scale_a, double scale_b);
+
+	/*
+	 * The divergence in float32, between a query and a row whose elements are
+	 * the roots of shares.
+	 */
+	float		(*row_jensen_shannon[VS_CODEC_COUNT]) (int n, const float *q, const void *row, float scale);
 
 	/* float32 to IEEE half, round to nearest even, overflow to infinity */
 	void		(*float_to_half) (int n, const float *src, uint16_t *dst);

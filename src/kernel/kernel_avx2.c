@@ -756,9 +756,39 @@ CODE_FUNCTIONS(1)
 CODE_FUNCTIONS(2)
 CODE_FUNCTIONS(4)
 
+/* Distributions */
+
+typedef uint32_t UInts __attribute__((vector_size(32)));
+typedef uint64_t ULongs __attribute__((vector_size(32)));
+
+#define V				__m256
+#define VI				UInts
+#define VW				8
+#define D				__m256d
+#define DI				ULongs
+#define DW				4
+#define V_ALL			8
+#define v_few(n)		(n)
+#define v_total(x)		lanes_sum(x)
+#define d_sqrt(x)		_mm256_sqrt_pd(x)
+#define d_load(p, n) \
+	_mm256_cvtps_pd(_mm256_castps256_ps128(load_floats(p, n)))
+
+INLINE double
+d_total(__m256d x)
+{
+	__m128d		s = _mm_add_pd(_mm256_castpd256_pd128(x),
+							   _mm256_extractf128_pd(x, 1));
+
+	return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
+}
+
+#include "kernel/kernel_distribution_body.h"
+
 void
 vs_kernel_avx2(VsKernels *k)
 {
+	fill_distribution_entries(k);
 	k->l2sq = l2sq;
 	k->dot = dot;
 	k->l1 = l1;

@@ -708,9 +708,31 @@ CODE_FUNCTIONS(1)
 CODE_FUNCTIONS(2)
 CODE_FUNCTIONS(4)
 
+/* Distributions */
+
+typedef uint32_t UInts __attribute__((vector_size(64)));
+typedef uint64_t ULongs __attribute__((vector_size(64)));
+
+#define V				__m512
+#define VI				UInts
+#define VW				16
+#define D				__m512d
+#define DI				ULongs
+#define DW				8
+#define V_ALL			0xFFFF
+#define v_few(n)		first_lanes(n)
+#define v_total(x)		_mm512_reduce_add_ps(x)
+#define d_total(x)		_mm512_reduce_add_pd(x)
+#define d_sqrt(x)		_mm512_sqrt_pd(x)
+#define d_load(p, n) \
+	_mm512_cvtps_pd(_mm512_castps512_ps256(load_floats(p, first_lanes(n))))
+
+#include "kernel/kernel_distribution_body.h"
+
 void
 vs_kernel_avx512(VsKernels *k)
 {
+	fill_distribution_entries(k);
 	k->l2sq = l2sq;
 	k->dot = dot;
 	k->l1 = l1;

@@ -419,9 +419,28 @@ CODE_FUNCTIONS(1)
 CODE_FUNCTIONS(2)
 CODE_FUNCTIONS(4)
 
+/* Distributions */
+
+#define TARGET
+#define V				float32x4_t
+#define VI				uint32x4_t
+#define VW				4
+#define D				float64x2_t
+#define DI				uint64x2_t
+#define DW				2
+#define V_ALL			4
+#define v_few(n)		(n)
+#define v_total(x)		vaddvq_f32(x)
+#define d_total(x)		vaddvq_f64(x)
+#define d_sqrt(x)		vsqrtq_f64(x)
+#define d_load(p, n)	vcvt_f64_f32(vget_low_f32(load_floats(p, n)))
+
+#include "kernel/kernel_distribution_body.h"
+
 void
 vs_kernel_neon(VsKernels *k)
 {
+	fill_distribution_entries(k);
 	k->l2sq = l2sq;
 	k->dot = dot;
 	k->l1 = l1;

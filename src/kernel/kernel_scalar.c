@@ -98,6 +98,74 @@ cosine(int n, const float *a, const float *b, float *sums)
 	sums[2] = lanes_sum(bb);
 }
 
+/* Distributions */
+
+/*
+ * The Jensen-Shannon divergence of two shares, in bits: the mean of
+ * u log2(2u / (u+w)) and w log2(2w / (u+w)).  With t = (u-w) / (u+w) that is
+ * (u+w)/4 times (1+t) log2(1+t) + (1-t) log2(1-t), whose terms nearly cancel
+ * where t is small: there it is taken from log(1 - t^2) + 2t atanh(t).
+ * The difference u - w is given, as the caller may know it better.
+ */
+static inline double
+divergence(double u, double w, double difference)
+{
+	double		sum = u + w;
+	double		t = fabs(difference) / sum;
+	double		g;
+
+	if (sum == 0.0 || t == 0.0)
+		return 0.0;
+	if (t < 0.5)
+		g = (log1p(-t * t) + 2.0 * t * atanh(t)) * M_LOG2E;
+	else
+	{
+		double		b = 2.0 * (u > w ? u : w) / sum;
+		double		a = 2.0 * (u > w ? w : u) / sum;
+
+		g = b * log2(b) + (a > 0.0 ? a * log2(a) : 0.0);
+	}
+	return 0.25 * sum * g;
+}
+
+static double
+jensen_shannon(int n, const float *a, const float *b, double scale_a,
+			   double scale_b)
+{
+	double		sum = 0.0;
+
+	for (int i = 0; i < n; i++)
+	{
+		double		u = a[i] * scale_a;
+		double		w = b[i] * scale_b;
+
+		sum += divergence(u, w, u - w);
+	}
+	return sum;
+}
+
+static double
+root_l2sq(int n, const float *a, const float *b, double scale_a,
+		  double scale_b)
+{
+	double		sum = 0.0;
+
+	for (int i = 0; i < n; i++)
+	{
+		double		d = sqrt(a[i] * scale_a) - sqrt(b[i] * scale_b);
+
+		sum += d * d;
+	}
+	return sum;
+}
+
+/* Between the squares of x and y. */
+static inline float
+root_divergence(double x, double y)
+{
+	return (float) divergence(x * x, y * y, (x - y) * (x + y));
+}
+
 /*
  * Rows.  The functions of one codec differ only in the element's type and in
  * how it reads as a number; row_dot multiplies by the scale once, at the end.
@@ -125,6 +193,14 @@ row_l1_##name(int n, const float *q, const void *row, float scale) \
 	const element *v = row; \
 	float		s[LANES] = {0}; \
 	for_lanes(n, s[j] += fabsf(q[i] - scale * value(v[i]))); \
+	return lanes_sum(s); \
+} \
+static float \
+row_jensen_shannon_##name(int n, const float *q, const void *row, float scale) \
+{ \
+	const element *v = row; \
+	float		s[LANES] = {0}; \
+	for_lanes(n, s[j] += root_divergence(q[i], scale * value(v[i]))); \
 	return lanes_sum(s); \
 } \
 static void \
@@ -327,6 +403,10 @@ const VsKernels vs_kernel_scalar = {
 	.row_l2sq = {row_l2sq_float32, row_l2sq_float16, row_l2sq_int8},
 	.row_dot = {row_dot_float32, row_dot_float16, row_dot_int8},
 	.row_l1 = {row_l1_float32, row_l1_float16, row_l1_int8},
+	.root_l2sq = root_l2sq,
+	.jensen_shannon = jensen_shannon,
+	.row_jensen_shannon = {row_jensen_shannon_float32,
+	row_jensen_shannon_float16, row_jensen_shannon_int8},
 	.row_decode = {row_decode_float32, row_decode_float16, row_decode_int8},
 	.float_to_half = floats_to_half,
 	.residual = residual,

@@ -21,8 +21,10 @@ typedef struct VsMetric
 	int			(*dims) (const struct varlena *value);
 
 	/*
-	 * Copy the value into out as float32, of unit norm if the distance is the
-	 * cosine.  Returns false, with zeros in out, if the value has no norm.
+	 * Put the value into out as float32, in the form that distances of the
+	 * kind are taken of: of unit norm for the cosine, the roots of shares for
+	 * distributions.  Returns false, with zeros in out, if the value has no
+	 * such form.  May raise an error about the value.
 	 */
 	bool		(*load) (const struct varlena *value, float *out);
 } VsMetric;

@@ -39,7 +39,6 @@ static const char type_name[] = "vector";
 #define OPERATORS_PER_DETOAST	400
 #define OPERATORS_PER_CHUNK		75
 
-static int	get_operands(FunctionCallInfo fcinfo, VsVector **a, VsVector **b);
 static VsVector *check_no_overflow(VsVector *v);
 static int	compare(const VsVector *a, const VsVector *b);
 static int	compare_args(FunctionCallInfo fcinfo);
@@ -171,7 +170,7 @@ vs_l2_distance(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 
 	PG_RETURN_FLOAT8(sqrt((double) vs_kernels->l2sq(dim, a->x, b->x)));
 }
@@ -183,7 +182,7 @@ vs_vector_l2_squared_distance(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 
 	PG_RETURN_FLOAT8((double) vs_kernels->l2sq(dim, a->x, b->x));
 }
@@ -194,7 +193,7 @@ vs_inner_product(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 
 	PG_RETURN_FLOAT8((double) vs_kernels->dot(dim, a->x, b->x));
 }
@@ -205,7 +204,7 @@ vs_vector_negative_inner_product(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 
 	PG_RETURN_FLOAT8(-(double) vs_kernels->dot(dim, a->x, b->x));
 }
@@ -239,7 +238,7 @@ vs_cosine_distance(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 	float		sums[3];
 	double		similarity;
 
@@ -269,7 +268,7 @@ vs_vector_spherical_distance(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 	double		cosine = vs_kernels->dot(dim, a->x, b->x);
 
 	if (cosine > 1)
@@ -286,51 +285,17 @@ vs_l1_distance(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 
 	PG_RETURN_FLOAT8((double) vs_kernels->l1(dim, a->x, b->x));
 }
 
-/*
- * What a distance costs, for the planner.  The static COST of a function
- * knows neither the number of dimensions nor that long vectors are stored out
- * of line, in TOAST pages that the cost of the table scan does not include.
- */
 PG_FUNCTION_INFO_V1(vs_vector_distance_support);
 Datum
 vs_vector_distance_support(PG_FUNCTION_ARGS)
 {
-	Node	   *request = (Node *) PG_GETARG_POINTER(0);
-	SupportRequestCost *cost = (SupportRequestCost *) request;
-	List	   *args;
-	ListCell   *lc;
-	int			dim = 0;
-	Size		size;
-
-	if (!IsA(request, SupportRequestCost))
-		PG_RETURN_POINTER(NULL);
-
-	/* the operands agree in dimensions, or the call fails */
-	args = call_args(cost->node);
-	foreach(lc, args)
-		dim = Max(dim, known_dim(lfirst(lc)));
-	if (dim == 0)
-		PG_RETURN_POINTER(NULL);
-
-	cost->startup = 0;
-	cost->per_tuple = (1 + dim * OPERATORS_PER_DIM) * cpu_operator_cost;
-	size = VS_VECTOR_SIZE(dim);
-	foreach(lc, args)
-	{
-		if (is_out_of_line(cost->root, lfirst(lc), size))
-			cost->per_tuple +=
-				(OPERATORS_PER_DETOAST + OPERATORS_PER_CHUNK *
-				 ceil((double) size / TOAST_MAX_CHUNK_SIZE)) *
-				cpu_operator_cost +
-				(double) size / BLCKSZ * seq_page_cost;
-	}
-
-	PG_RETURN_POINTER(cost);
+	PG_RETURN_POINTER(vs_vector_distance_cost((Node *) PG_GETARG_POINTER(0),
+											  OPERATORS_PER_DIM));
 }
 
 /* Parts and properties */
@@ -416,7 +381,7 @@ vs_vector_add(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 	VsVector   *result = vs_vector_new(dim);
 
 	for (int i = 0; i < dim; i++)
@@ -431,7 +396,7 @@ vs_vector_sub(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 	VsVector   *result = vs_vector_new(dim);
 
 	for (int i = 0; i < dim; i++)
@@ -446,7 +411,7 @@ vs_vector_mul(PG_FUNCTION_ARGS)
 {
 	VsVector   *a;
 	VsVector   *b;
-	int			dim = get_operands(fcinfo, &a, &b);
+	int			dim = vs_vector_operands(fcinfo, &a, &b);
 	VsVector   *result = vs_vector_new(dim);
 
 	for (int i = 0; i < dim; i++)
@@ -543,15 +508,55 @@ vs_vector_new(int dim)
 	return v;
 }
 
-/* The two arguments of a call, which must have as many dimensions. */
-static int
-get_operands(FunctionCallInfo fcinfo, VsVector **a, VsVector **b)
+int
+vs_vector_operands(FunctionCallInfo fcinfo, VsVector **a, VsVector **b)
 {
 	*a = PG_GETARG_VSVECTOR_P(0);
 	*b = PG_GETARG_VSVECTOR_P(1);
 	vs_vecio_check_same_dim(type_name, (*a)->dim, (*b)->dim);
 
 	return (*a)->dim;
+}
+
+/*
+ * What a distance costs, for the planner: the answer of a support function.
+ * The static COST of a function knows neither the number of dimensions nor
+ * that long vectors are stored out of line, in TOAST pages that the cost of
+ * the table scan does not include.
+ */
+Node *
+vs_vector_distance_cost(Node *request, double operators_per_dim)
+{
+	SupportRequestCost *cost = (SupportRequestCost *) request;
+	List	   *args;
+	ListCell   *lc;
+	int			dim = 0;
+	Size		size;
+
+	if (!IsA(request, SupportRequestCost))
+		return NULL;
+
+	/* the operands agree in dimensions, or the call fails */
+	args = call_args(cost->node);
+	foreach(lc, args)
+		dim = Max(dim, known_dim(lfirst(lc)));
+	if (dim == 0)
+		return NULL;
+
+	cost->startup = 0;
+	cost->per_tuple = (1 + dim * operators_per_dim) * cpu_operator_cost;
+	size = VS_VECTOR_SIZE(dim);
+	foreach(lc, args)
+	{
+		if (is_out_of_line(cost->root, lfirst(lc), size))
+			cost->per_tuple +=
+				(OPERATORS_PER_DETOAST + OPERATORS_PER_CHUNK *
+				 ceil((double) size / TOAST_MAX_CHUNK_SIZE)) *
+				cpu_operator_cost +
+				(double) size / BLCKSZ * seq_page_cost;
+	}
+
+	return request;
 }
 
 static VsVector *

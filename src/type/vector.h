@@ -46,4 +46,12 @@ DatumGetVsVector(Datum datum)
 /* A vector of dim zeros; dim must be in range. */
 extern VsVector *vs_vector_new(int dim);
 
+/* The two arguments of a call, which must agree in dimensions; returns them. */
+extern int	vs_vector_operands(FunctionCallInfo fcinfo, VsVector **a,
+							   VsVector **b);
+
+/* Planner support of a distance that costs so much a dimension. */
+extern struct Node *vs_vector_distance_cost(struct Node *request,
+											double operators_per_dim);
+
 #endif							/* VS_TYPE_VECTOR_H */

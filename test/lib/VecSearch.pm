@@ -49,6 +49,8 @@ sub start_node
 #	type		of the column (vector)
 #	clusters	(50)
 #	spread		size of a cluster, as a share of the space's (0.5)
+#	power		raise the magnitude of each element to it: rows become like
+#				distributions, the more uneven the higher it is (none)
 sub vectors
 {
 	my ($node, $arg) = @_;
@@ -58,6 +60,9 @@ sub vectors
 		clusters => 50,
 		spread => 0.5,
 		%$arg);
+	my $element = "test_random(1 + hashint8(i) % $o{clusters}, d)
+				+ $o{spread} * test_random(1000000 + i, d)";
+	$element = "power(abs($element), $o{power})" if $o{power};
 	my $last = $o{first} + $o{rows} - 1;
 	my $create =
 	  "CREATE TABLE IF NOT EXISTS $o{table} (id int, v $o{type}($o{dims}))";
@@ -72,9 +77,7 @@ sub vectors
 		\$\$;
 		$create;
 		INSERT INTO $o{table}
-		SELECT i, (SELECT array_agg(
-				test_random(1 + hashint8(i) % $o{clusters}, d)
-				+ $o{spread} * test_random(1000000 + i, d) ORDER BY d)
+		SELECT i, (SELECT array_agg($element ORDER BY d)
 			FROM generate_series(1, $o{dims}) d)::real[]::$o{type}
 		FROM generate_series($o{first}, $last) i;
 		ANALYZE $o{table};});

@@ -35,6 +35,11 @@ SELECT cost_of('large <-> large', 'vector_cost_large') = cost_of(e, 'vector_cost
 		('vector_l2_squared_distance(large, large)'),
 		('vector_negative_inner_product(large, large)'),
 		('vector_spherical_distance(large, large)')) t (e);
+-- those of distributions cost more a dimension, but as much to fetch
+SELECT e, cost_of(e, 'vector_cost') > 5 * cost_of('middle <-> middle', 'vector_cost') AS more
+	FROM (VALUES ('middle <^> middle'), ('middle <|> middle'), ('hellinger_distance(middle, middle)'),
+		('jensen_shannon_distance(middle, middle)')) t (e);
+SELECT cost_of('large <|> large', 'vector_cost_large') < 2 * cost_of('large <-> large', 'vector_cost_large') AS fetch;
 -- a constant tells the dimensions of a column that does not
 SELECT cost_of('any_dims <-> array_fill(1, ARRAY[300])::vector', 'vector_cost_any') =
 	cost_of('middle <-> array_fill(1, ARRAY[300])::vector', 'vector_cost');

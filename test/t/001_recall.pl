@@ -7,12 +7,16 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use VecSearch;
 
-# type, operator class, operator, dimensions, floor of the recall
+# type, operator class, operator, dimensions, floor of the recall, and for
+# distributions how uneven they are
 my @cases = (
 	[ 'vector', 'vector_l2_ops', '<->', 96, 0.95 ],
 	[ 'vector', 'vector_ip_ops', '<#>', 96, 0.95 ],
 	[ 'vector', 'vector_cosine_ops', '<=>', 96, 0.95 ],
 	[ 'vector', 'vector_l1_ops', '<+>', 96, 0.95 ],
+	[ 'vector', 'vector_hellinger_ops', '<^>', 50, 0.95, 4 ],
+	[ 'vector', 'vector_jensen_shannon_ops', '<|>', 50, 0.95, 4 ],
+	[ 'vector', 'vector_jensen_shannon_ops', '<|>', 200, 0.95, 6 ],
 	[ 'vector', 'vector_l2_ops', '<->', 3, 0.98 ],
 	[ 'vector', 'vector_cosine_ops', '<=>', 768, 0.90 ],);
 
@@ -21,9 +25,13 @@ my $node = start_node('main', 'shared_buffers = 128MB',
 
 for my $case (@cases)
 {
-	my ($type, $opclass, $op, $dims, $floor) = @$case;
+	my ($type, $opclass, $op, $dims, $floor, $power) = @$case;
 	my $name = "$opclass, $dims dimensions";
-	my %rows = (table => 'item', type => $type, dims => $dims);
+	my %rows = (
+		table => 'item',
+		type => $type,
+		dims => $dims,
+		power => $power);
 	my %ask = (table => 'item', op => $op, floor => $floor);
 
 	vectors($node, { %rows, rows => 4000 });

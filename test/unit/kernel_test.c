@@ -278,6 +278,145 @@ check_rows(const VsKernels *k, int codec, int n, int offset)
 	release(out_memory, q_bytes);
 }
 
+/* Distributions */
+
+/* The Jensen-Shannon divergence of two shares, from its definition. */
+static double
+divergence(long double u, long double w)
+{
+	long double m = (u + w) / 2;
+	long double t;
+	long double sum = 0;
+
+	if (u == w)
+		return 0;
+	t = (u - w) / (u + w);
+	if (fabsl(t) > 0.1L)
+		return (double) ((u > 0 ? u * log2l(u / m) : 0) +
+						 (w > 0 ? w * log2l(w / m) : 0)) / 2;
+
+	/* where that cancels: m t^2 sum t^2k / ((2k+1) (2k+2)) / ln 2 */
+	for (int k = 20; k >= 0; k--)
+		sum = sum * t * t + 1 / ((2 * k + 1) * (2 * k + 2.0L));
+	return (double) (m * t * t * sum / logl(2));
+}
+
+/* Shares with zeros among them, and one that is like or unlike another. */
+static float
+random_share(void)
+{
+	float		x = fabsf(random_float());
+
+	return random_bits() % 4 ? x * x * x : 0.0f;
+}
+
+static float
+other_share(float x)
+{
+	switch (random_bits() % 4)
+	{
+		case 0:
+			return x;
+		case 1:
+			return x * (1.0f + random_float() * 1e-4f);
+		case 2:
+			return x * 1e-12f;
+		default:
+			return random_share();
+	}
+}
+
+static void
+expect_close(const char *what, int n, int offset, double got, double want,
+			 double tolerance)
+{
+	if (!(fabs(got - want) <= tolerance * want))
+		fail("%s n=%d offset=%d: got %.17g, want %.17g", what, n, offset, got,
+			 want);
+}
+
+static void
+check_distributions(const VsKernels *k, int n, int offset)
+{
+	const double scale_a = 0.7;
+	const double scale_b = 0.7 * 1.25;
+	size_t		bytes = (n + offset) * sizeof(float);
+	float	   *a_memory = take(0, bytes);
+	float	   *b_memory = take(1, bytes);
+	float	   *a = a_memory + offset;
+	float	   *b = b_memory + offset;
+	double		roots = 0;
+	double		bits = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		long double d;
+
+		a[i] = random_share();
+		b[i] = other_share(a[i]) * 0.8f;
+		d = sqrtl(a[i] * scale_a) - sqrtl(b[i] * scale_b);
+		roots += (double) (d * d);
+		bits += divergence(a[i] * scale_a, b[i] * scale_b);
+	}
+	expect_close("root_l2sq", n, offset,
+				 k->root_l2sq(n, a, b, scale_a, scale_b), roots, 1e-7);
+	expect_close("jensen_shannon", n, offset,
+				 k->jensen_shannon(n, a, b, scale_a, scale_b), bits, 1e-7);
+	if (k->root_l2sq(n, a, a, scale_a, scale_a) != 0 ||
+		k->jensen_shannon(n, a, a, scale_a, scale_a) != 0)
+		fail("n=%d offset=%d: not 0 between equals", n, offset);
+
+	/* what an index relies on for its bounds, up to the rounding of both */
+	if (roots / 2 > bits * (1 + 1e-10) ||
+		bits > roots / 2 * 1.4426950408889634 * (1 + 1e-10))
+		fail("n=%d offset=%d: divergence %g, half of squares %g", n, offset,
+			 bits, roots / 2);
+	release(a_memory, bytes);
+	release(b_memory, bytes);
+}
+
+static void
+check_root_rows(const VsKernels *k, int codec, int n, int offset)
+{
+	static const float scales[VS_CODEC_COUNT] = {1.0f, 0.5f, 0.0061f};
+	size_t		width = VS_CODEC_WIDTH(codec);
+	size_t		q_bytes = (n + offset) * sizeof(float);
+	size_t		row_bytes = (n + offset) * width;
+	float	   *q_memory = take(0, q_bytes);
+	char	   *row_memory = take(1, row_bytes);
+	float	   *q = q_memory + offset;
+	char	   *row = row_memory + offset * width;
+	double		bits = 0;
+	float		got;
+
+	for (int i = 0; i < n; i++)
+	{
+		float		x = random_share();
+		float		y;
+
+		if (codec == VS_CODEC_FLOAT32)
+			((float *) row)[i] = x;
+		else if (codec == VS_CODEC_FLOAT16)
+			((uint16_t *) row)[i] = vs_float_to_half(x);
+		else
+			((int8_t *) row)[i] = (int8_t) (x * 127.5f);
+		y = (float) row_value(codec, row, i) * scales[codec];
+		q[i] = other_share(y);
+		bits += divergence((long double) q[i] * q[i], (long double) y * y);
+	}
+
+	/*
+	 * Each term is right to 1e-6.  The product with the scale may not have
+	 * been rounded, of which a difference of roots may be made up.
+	 */
+	got = k->row_jensen_shannon[codec] (n, q, row, scales[codec]);
+	if (!(fabs(got - bits) <= 2e-6 * bits + n * 1e-14))
+		fail("row_jensen_shannon n=%d offset=%d: got %.9g, want %.9g", n,
+			 offset, got, bits);
+	release(q_memory, q_bytes);
+	release(row_memory, row_bytes);
+}
+
 static void
 check_float_to_half(const VsKernels *k, int n, int offset)
 {
@@ -581,6 +720,14 @@ test_level(const VsKernels *k)
 	{
 		for_lengths(check_rows(k, codec, n, offset));
 		end_test("%s %s: %s rows", k->name, where, codec_names[codec]);
+	}
+	for_lengths(check_distributions(k, n, offset));
+	end_test("%s %s: distributions", k->name, where);
+	for (int codec = 0; codec < VS_CODEC_COUNT; codec++)
+	{
+		for_lengths(check_root_rows(k, codec, n, offset));
+		end_test("%s %s: %s rows of roots", k->name, where,
+				 codec_names[codec]);
 	}
 	for_lengths(check_float_to_half(k, n, offset));
 	end_test("%s %s: float_to_half", k->name, where);

@@ -19,7 +19,8 @@
 
 static const int m_list[] = {2, 5, 16, 50, 100};
 static const VsMetricKind metric_list[] = {
-	VS_METRIC_L2, VS_METRIC_IP, VS_METRIC_COSINE, VS_METRIC_L1
+	VS_METRIC_L2, VS_METRIC_IP, VS_METRIC_COSINE, VS_METRIC_L1,
+	VS_METRIC_JENSEN_SHANNON
 };
 
 #define LENGTH(a)	((int) (sizeof(a) / sizeof((a)[0])))
@@ -69,7 +70,7 @@ test_worked_cases(void)
 		CHECK_INT(layout.per_page, cases[i].per_page);
 		CHECK(layout.degree >= cases[i].degree_min);
 		CHECK(layout.degree <= cases[i].degree_max);
-		CHECK_INT(layout.rotated, 1);
+		CHECK_INT(layout.rotated, VS_ROTATED_ALL);
 		end_test("worked case: %d dimensions", cases[i].dims);
 	}
 }
@@ -146,7 +147,9 @@ check_layout(const VsHnswLayout *layout, int dims, VsMetricKind metric, int m,
 	CHECK(layout->codec < VS_CODEC_COUNT);
 	CHECK(layout->bits == 1 || layout->bits == 2 || layout->bits == 4);
 	CHECK_INT(layout->rotated,
-			  metric != VS_METRIC_L1 && dims >= VS_ROTATE_MIN);
+			  metric == VS_METRIC_L1 || dims < VS_ROTATE_MIN ?
+			  VS_ROTATED_NOTHING : metric == VS_METRIC_JENSEN_SHANNON ?
+			  VS_ROTATED_CODES : VS_ROTATED_ALL);
 	CHECK(layout->degree >= 2 && layout->degree <= 2 * m);
 
 	CHECK(layout->per_page >= 1);
