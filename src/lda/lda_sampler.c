@@ -298,6 +298,7 @@ finish(Training *t)
 		.alpha = t->alpha,
 		.beta = t->beta,
 		.processes = vs_lda_team_processes(t->team),
+		.team = t->team,
 	};
 
 	result.tokens = palloc(sizeof(double) * c->topics);
@@ -332,7 +333,6 @@ vs_lda_train(VsLdaCorpus *corpus, const VsLdaSettings *settings,
 	bool		average = averages(settings, base);
 	Size		window_bytes = window_memory(corpus, settings, average);
 	void	   *window;
-	VsLdaResult result;
 
 	t.team = vs_lda_team_new(settings->topics, corpus->words,
 							 settings->workers, window_bytes, &window);
@@ -352,7 +352,12 @@ vs_lda_train(VsLdaCorpus *corpus, const VsLdaSettings *settings,
 		train_online(&t);
 	else
 		train_all(&t);
-	result = finish(&t);
-	vs_lda_team_end(t.team);
-	return result;
+	return finish(&t);
+}
+
+void
+vs_lda_train_end(VsLdaResult *result)
+{
+	vs_lda_team_end(result->team);
+	result->team = NULL;
 }

@@ -31,6 +31,7 @@ typedef struct VsLdaResult
 	double	   *alpha;			/* [topics] */
 	double		beta;
 	int			processes;		/* that worked, this one included */
+	struct VsLdaTeam *team;		/* has the memory of the corpus's window */
 } VsLdaResult;
 
 /*
@@ -42,6 +43,7 @@ typedef struct VsLdaResult
 extern VsLdaResult vs_lda_train(VsLdaCorpus *corpus,
 								const VsLdaSettings *settings,
 								const VsLdaModel *base);
+extern void vs_lda_train_end(VsLdaResult *result);
 
 /* lda_hyper.c */
 

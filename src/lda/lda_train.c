@@ -30,6 +30,12 @@
 #define MAX_VOCABULARY		10000000
 #define MAX_HYPER			1e4
 
+/* Sweeps of a training that does not name them: so many tokens in all. */
+#define AUTO_TOKENS			INT64CONST(50000000)
+#define LEAST_ITERATIONS	100
+#define MOST_ITERATIONS		500
+#define ONLINE_ITERATIONS	20
+
 /* What a call asks for. */
 typedef struct Call
 {
@@ -169,9 +175,9 @@ read_train_call(FunctionCallInfo fcinfo, Call *call)
 	call->settings.beta = hyper_arg(fcinfo, 4, "beta");
 	call->method = method_arg(fcinfo, 14);
 	call->settings.online = strcmp(call->method, "online") == 0;
-	call->settings.iterations = PG_ARGISNULL(5) ?
-		(call->settings.online ? 20 : 100) :
-		int_arg(fcinfo, 5, "iterations", 1, MAX_ITERATIONS);
+	if (!PG_ARGISNULL(5))
+		call->settings.iterations = int_arg(fcinfo, 5, "iterations", 1,
+											MAX_ITERATIONS);
 	call->settings.optimize_interval = int_arg(fcinfo, 6, "optimize_interval",
 											   0, MAX_ITERATIONS);
 	not_null(fcinfo, 7, "seed");
@@ -393,6 +399,16 @@ train_result(FunctionCallInfo fcinfo, const VsLdaLoaded *loaded,
 											 nulls));
 }
 
+/* Sweeps if none are given: the smaller the corpus, the more. */
+static int
+default_iterations(bool online, int64 tokens)
+{
+	if (online)
+		return ONLINE_ITERATIONS;
+	return (int) Min(Max(AUTO_TOKENS / tokens, LEAST_ITERATIONS),
+					 MOST_ITERATIONS);
+}
+
 static Datum
 train(FunctionCallInfo fcinfo, Call *call)
 {
@@ -407,9 +423,13 @@ train(FunctionCallInfo fcinfo, Call *call)
 	vs_lda_corpus_choose(corpus, true);
 	check_vocabulary(call, corpus);
 	check_counts(corpus);
+	if (call->settings.iterations == 0)
+		call->settings.iterations = default_iterations(call->settings.online,
+													   corpus->tokens);
 	result = vs_lda_train(corpus, &call->settings, NULL);
 	loaded = make_model(call, corpus, &result, NULL);
 	judge(loaded, corpus);
+	vs_lda_train_end(&result);
 	fill_record(call, corpus, &loaded->record);
 	loaded->record.rights = vs_rights_new();
 	loaded->record.config = config_name(call->collect.config);
@@ -506,6 +526,7 @@ update(FunctionCallInfo fcinfo, Call *call)
 	result = vs_lda_train(corpus, &call->settings, base->model);
 	loaded = make_model(call, corpus, &result, base->model);
 	judge(loaded, corpus);
+	vs_lda_train_end(&result);
 	fill_record(call, corpus, &loaded->record);
 	loaded->record.documents += base->record.documents;
 	loaded->record.rights = base->record.rights;
