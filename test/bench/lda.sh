@@ -105,7 +105,7 @@ make_corpus()
 {
 	say "corpus: $1"
 	"get_$1" >"$bench/raw"
-	sql -c "DROP TABLE IF EXISTS raw" \
+	sql -c "SET client_min_messages = warning" -c "DROP TABLE IF EXISTS raw" \
 		-c "CREATE TABLE raw (name text, source text, body text)" \
 		-c "\\copy raw FROM pstdin" <"$bench/raw"
 	sql -v corpus="$1" -v folder="$figures" -f "$here/lda_corpus.sql"
