@@ -239,7 +239,7 @@ def make_bars(seed):
     for i in range(SIDE):
         bars[i, i, :] = bars[SIDE + i, :, i] = 1 / SIDE
     bars = bars.reshape(2 * SIDE, SIDE * SIDE)
-    mixed = random.dirichlet(np.ones(2 * SIDE), size=1000) @ bars
+    mixed = random.dirichlet(np.ones(2 * SIDE), size=500) @ bars
     mixed /= mixed.sum(axis=1, keepdims=True)
     return bars, np.array([random.multinomial(100, p) for p in mixed])
 
@@ -253,7 +253,7 @@ def bars_found(bars, phi):
 
 
 def bars(_):
-    found = {'vecsearch': [], 'gensim:20': [], 'sklearn-batch:100': []}
+    found = {'vecsearch': [], 'gensim:10': [], 'sklearn-batch:30': []}
     words = [f'w{i:02}' for i in range(SIDE * SIDE)]
     for seed in range(1, SEEDS + 1):
         truth, counts = make_bars(seed)
