@@ -311,7 +311,7 @@ read_words(Oid schema, VsLdaLoaded *loaded, Snapshot snapshot)
 	MemoryContext old;
 	ScanKeyData key;
 	SysScanDesc scan = scan_words(schema, words, loaded->record.name,
-										   snapshot, &key);
+								  snapshot, &key);
 	HeapTuple	tuple;
 	int			n = 0;
 
@@ -472,7 +472,7 @@ check_entry(CacheEntry *e, Oid schema, const char *name)
 		vs_lda_no_model(name);
 	}
 	if (is_entry_of(e, schema, name, strlen(name)) &&
-		 same_version(e, models, tuple))
+		same_version(e, models, tuple))
 		refresh_record(e, models, tuple);
 	else
 	{

@@ -300,10 +300,10 @@ list_choices(VsLdaCorpus *corpus, bool extend, Choice *choices)
 			corpus->word[numbers[i]] = words[i];
 		else if (extend && words[i].documents >= s->options.min_df &&
 				 words[i].documents <= most)
-			choices[chosen++] = (Choice)
 		{
-			words[i], numbers[i]
-		};
+			choices[chosen].word = words[i];
+			choices[chosen++].number = numbers[i];
+		}
 		else
 		{
 			corpus->rejected++;
@@ -498,6 +498,7 @@ lay_document(VsLdaCorpus *corpus, uint64 key)
 {
 	struct VsLdaCorpusState *s = corpus->state;
 	VsLdaWindow *w = &corpus->window;
+	VsLdaDoc   *doc;
 	size_t		n = s->n;
 
 	if (n == 0)
@@ -506,10 +507,10 @@ lay_document(VsLdaCorpus *corpus, uint64 key)
 		no_room(n);
 	if (w->ndocs == s->room_docs || w->ntokens + n > s->room_tokens)
 		finish_window(corpus);
-	w->docs[w->ndocs++] = (VsLdaDoc)
-	{
-		key, w->ntokens, n
-	};
+	doc = &w->docs[w->ndocs++];
+	doc->key = key;
+	doc->start = w->ntokens;
+	doc->length = n;
 	memcpy(w->words + w->ntokens, s->ids, sizeof(uint32_t) * n);
 	w->ntokens += n;
 	corpus->trained++;

@@ -89,23 +89,21 @@ vs_lda_words_of_tsvector(TSVector vector, VsLdaSink sink, void *arg)
 
 	for (int i = 0; i < vector->size; i++)
 		n += Max(POSDATALEN(vector, &entries[i]), 1);
-	places = palloc(sizeof(PlacedWord) * Max(n, 1));
+	places = palloc0(sizeof(PlacedWord) * Max(n, 1));
 	n = 0;
 	for (int i = 0; i < vector->size; i++)
 	{
 		const WordEntry *entry = &entries[i];
 		int			count = POSDATALEN(vector, entry);
 
+		/* without positions: once, at no place */
 		if (count == 0)
-			places[n++] = (PlacedWord)
-		{
-			0, entry
-		};
+			places[n++].entry = entry;
 		for (int j = 0; j < count; j++)
-			places[n++] = (PlacedWord)
 		{
-			WEP_GETPOS(POSDATAPTR(vector, entry)[j]), entry
-		};
+			places[n].position = WEP_GETPOS(POSDATAPTR(vector, entry)[j]);
+			places[n++].entry = entry;
+		}
 	}
 	qsort(places, n, sizeof(PlacedWord), compare_places);
 	for (Size i = 0; i < n; i++)

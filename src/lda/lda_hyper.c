@@ -71,10 +71,8 @@ add_large(VsLdaHistogram *h, int topic, uint64 n)
 			MemoryContextAllocHuge(h->context, sizeof(LargeCount) * h->room) :
 			repalloc_huge(h->large, sizeof(LargeCount) * h->room);
 	}
-	h->large[h->nlarge++] = (LargeCount)
-	{
-		topic, (uint32) n
-	};
+	h->large[h->nlarge].topic = topic;
+	h->large[h->nlarge++].n = (uint32) n;
 }
 
 static void

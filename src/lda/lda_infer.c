@@ -81,7 +81,7 @@ vs_lda_infer(VsLdaBag *bag)
 	const VsLdaModel *model = loaded->model;
 	const float *few[64];
 	const float **rows = bag->n <= (int) lengthof(few) ? few :
-		palloc_extended(sizeof(float *) * bag->n, MCXT_ALLOC_HUGE);
+	palloc_extended(sizeof(float *) * bag->n, MCXT_ALLOC_HUGE);
 	float		sum;
 
 	for (int i = 0; i < bag->n; i++)

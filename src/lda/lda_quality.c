@@ -192,9 +192,9 @@ query_coherence(const VsLdaLoaded *loaded, const char *query,
 	const VsLdaModel *model = loaded->model;
 	double	   *result = palloc(sizeof(double) * model->topics);
 	VsLdaCoherence *coherence =
-		vs_lda_coherence_begin(CurrentMemoryContext, measure, model->topics,
-							   top_words, all_top_words(model, top_words),
-							   model->words);
+	vs_lda_coherence_begin(CurrentMemoryContext, measure, model->topics,
+						   top_words, all_top_words(model, top_words),
+						   model->words);
 	WordList	list;
 	VsLdaDocuments *documents;
 	uint64		key;
@@ -229,7 +229,7 @@ vs_lda_coherence(PG_FUNCTION_ARGS)
 											 "the query of documents");
 	char	   *measure = vs_arg_required_text(fcinfo, 2, "the measure");
 	int			top_words = PG_ARGISNULL(3) ? VS_LDA_TOP_WORDS :
-		PG_GETARG_INT32(3);
+	PG_GETARG_INT32(3);
 	double	   *coherence;
 	TupleDesc	desc;
 	Tuplestorestate *rows;
@@ -257,10 +257,10 @@ vs_lda_corpus_coherence(VsLdaModel *model, VsLdaCorpus *corpus)
 {
 	double	   *result = palloc(sizeof(double) * model->topics);
 	VsLdaCoherence *coherence =
-		vs_lda_coherence_begin(CurrentMemoryContext, VS_LDA_NPMI,
-							   model->topics, VS_LDA_TOP_WORDS,
-							   all_top_words(model, VS_LDA_TOP_WORDS),
-							   model->words);
+	vs_lda_coherence_begin(CurrentMemoryContext, VS_LDA_NPMI,
+						   model->topics, VS_LDA_TOP_WORDS,
+						   all_top_words(model, VS_LDA_TOP_WORDS),
+						   model->words);
 
 	for (int i = 0; i < corpus->windows; i++)
 	{

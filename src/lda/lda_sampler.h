@@ -13,8 +13,8 @@ typedef struct VsLdaSettings
 	double		alpha;			/* of each topic; or 0: learn it */
 	double		beta;			/* or 0: learn it */
 	int			iterations;		/* sweeps */
-	int			optimize_interval;	/* sweeps between looks at what is learned;
-									 * 0: never */
+	int			optimize_interval;	/* sweeps between looks at what is
+									 * learned; 0: never */
 	uint64		seed;
 	int			workers;		/* processes, this one included */
 	bool		online;			/* every window once, with all its sweeps */

@@ -231,10 +231,10 @@ order_topics(const VsLdaResult *result, bool sorted)
 	TopicOrder *order = palloc(sizeof(TopicOrder) * result->topics);
 
 	for (int k = 0; k < result->topics; k++)
-		order[k] = (TopicOrder)
 	{
-		result->tokens[k], k
-	};
+		order[k].tokens = result->tokens[k];
+		order[k].topic = k;
+	}
 	if (sorted)
 		qsort(order, result->topics, sizeof(TopicOrder), compare_topics);
 	return order;
