@@ -264,14 +264,16 @@ read_counts(VsLdaModel *model, float *row, Datum topics, Datum counts)
 	}
 }
 
+/* inverse is NULL if counts are wanted. */
 static void
-read_word(VsLdaLoaded *loaded, const Datum *values)
+read_word(VsLdaLoaded *loaded, const Datum *values, const float *inverse)
 {
 	VsLdaModel *model = loaded->model;
 	int			number = DatumGetInt32(values[WORD_NUMBER - 1]);
 	text	   *t = DatumGetTextPP(values[WORD_TEXT - 1]);
 	VsLdaWord  *word;
 	char	   *copy;
+	float	   *row;
 
 	if (number < 0 || number >= model->words ||
 		model->word[number].text != NULL)
@@ -287,8 +289,10 @@ read_word(VsLdaLoaded *loaded, const Datum *values)
 	if (vs_lda_vocabulary_find(loaded->vocabulary, word->text, word->len) >= 0)
 		damaged(model->name, "A word is there twice.");
 	vs_lda_vocabulary_put(loaded->vocabulary, word, number);
-	read_counts(model, model->phi + (Size) number * model->stride,
-				values[WORD_TOPICS - 1], values[WORD_COUNTS - 1]);
+	row = vs_lda_model_row(model, number);
+	read_counts(model, row, values[WORD_TOPICS - 1], values[WORD_COUNTS - 1]);
+	if (inverse != NULL)
+		vs_lda_model_normalize(model, inverse, row);
 }
 
 static SysScanDesc
@@ -302,7 +306,7 @@ scan_words(Oid schema, Relation words, const char *name, Snapshot snapshot,
 }
 
 static void
-read_words(Oid schema, VsLdaLoaded *loaded, Snapshot snapshot)
+read_words(Oid schema, VsLdaLoaded *loaded, Snapshot snapshot, bool raw)
 {
 	Relation	words = vs_extension_open(schema, WORD_TABLE, AccessShareLock);
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
@@ -314,6 +318,7 @@ read_words(Oid schema, VsLdaLoaded *loaded, Snapshot snapshot)
 								  snapshot, &key);
 	HeapTuple	tuple;
 	int			n = 0;
+	float	   *inverse = raw ? NULL : vs_lda_model_inverse(loaded->model);
 
 	old = MemoryContextSwitchTo(scratch);
 	while ((tuple = systable_getnext(scan)) != NULL)
@@ -322,7 +327,7 @@ read_words(Oid schema, VsLdaLoaded *loaded, Snapshot snapshot)
 		bool		nulls[WORD_COLUMNS];
 
 		heap_deform_tuple(tuple, RelationGetDescr(words), values, nulls);
-		read_word(loaded, values);
+		read_word(loaded, values, inverse);
 		if (++n % 128 == 0)
 		{
 			MemoryContextReset(scratch);
@@ -362,9 +367,7 @@ load_row(Oid schema, Relation models, HeapTuple tuple, Snapshot snapshot,
 	loaded = vs_lda_loaded_new(context, name, topics, words);
 	read_record(&loaded->record, values, nulls);
 	read_topics(loaded->model, values);
-	read_words(schema, loaded, snapshot);
-	if (!raw)
-		vs_lda_model_normalize(loaded->model);
+	read_words(schema, loaded, snapshot, raw);
 	MemoryContextSwitchTo(old);
 	return loaded;
 }

@@ -263,7 +263,7 @@ make_model(const Call *call, const VsLdaCorpus *corpus,
 	for (int w = 0; w < model->words; w++)
 	{
 		const float *from = result->counts + (Size) w * model->stride;
-		float	   *to = model->phi + (Size) w * model->stride;
+		float	   *to = vs_lda_model_row(model, w);
 
 		model->word[w] = corpus->word[w];
 		if (base != NULL && w < base->words)
@@ -311,10 +311,13 @@ judge(VsLdaLoaded *loaded, VsLdaCorpus *corpus)
 	VsLdaModel *model = loaded->model;
 	Size		bytes = sizeof(float) * model->stride * (Size) model->words;
 	float	   *counts = palloc_extended(bytes, MCXT_ALLOC_HUGE);
+	float	   *inverse = vs_lda_model_inverse(model);
 
 	vs_lda_progress_update("judging", 0, 0);
 	memcpy(counts, model->phi, bytes);
-	vs_lda_model_normalize(model);
+	for (int w = 0; w < model->words; w++)
+		vs_lda_model_normalize(model, inverse,
+							   model->phi + (Size) w * model->stride);
 	vs_lda_corpus_coherence(model, corpus);
 	loaded->record.perplexity = held_out_perplexity(loaded, corpus);
 	memcpy(model->phi, counts, bytes);
