@@ -91,20 +91,36 @@ averages(const VsLdaSettings *settings, const VsLdaModel *base)
 		settings->iterations >= 2 * AVERAGE_PART;
 }
 
+/* Bytes of one number for each word and topic. */
 static Size
-average_size(const VsLdaSettings *s, int words)
+matrix_size(const VsLdaSettings *s, int words)
 {
 	return mul_size(sizeof(float) * VS_LDA_STRIDE(s->topics), words);
+}
+
+/*
+ * Bytes beside the window: the team's counts, their sum over samples, the
+ * model that comes out, and the one that went in.
+ */
+static Size
+fixed_memory(const VsLdaCorpus *corpus, const VsLdaSettings *settings,
+			 bool average, const VsLdaModel *base)
+{
+	Size		bytes = add_size(vs_lda_team_size(settings->topics, corpus->words,
+												  settings->workers),
+								 mul_size(matrix_size(settings, corpus->words),
+										  average ? 2 : 1));
+
+	return base == NULL ? bytes :
+		add_size(bytes, matrix_size(settings, base->words));
 }
 
 /* How much memory the window gets. */
 static Size
 window_memory(const VsLdaCorpus *corpus, const VsLdaSettings *settings,
-			  bool average)
+			  bool average, const VsLdaModel *base)
 {
-	Size		fixed = add_size(vs_lda_team_size(settings->topics, corpus->words,
-												  settings->workers),
-								 average ? average_size(settings, corpus->words) : 0);
+	Size		fixed = fixed_memory(corpus, settings, average, base);
 	Size		least = add_size(fixed, vs_lda_corpus_least(corpus));
 	Size		wanted = vs_lda_corpus_size(corpus);
 
@@ -308,18 +324,9 @@ finish(Training *t)
 	};
 
 	result.tokens = palloc(sizeof(double) * c->topics);
-	if (t->samples > 0)
-	{
-		result.counts = t->average;
-		for (Size i = 0; i < size; i++)
-			t->average[i] /= t->samples;
-	}
-	else
-	{
-		result.counts = palloc_extended(sizeof(float) * size,
-										MCXT_ALLOC_HUGE);
-		memcpy(result.counts, c->word_topic, sizeof(float) * size);
-	}
+	for (Size i = 0; t->samples > 0 && i < size; i++)
+		t->average[i] /= t->samples;
+	result.counts = t->samples > 0 ? t->average : c->word_topic;
 	for (int k = 0; k < c->topics; k++)
 		result.tokens[k] = t->samples > 0 ?
 			t->average_tokens[k] / t->samples : c->topic[k];
@@ -337,7 +344,7 @@ vs_lda_train(VsLdaCorpus *corpus, const VsLdaSettings *settings,
 		.seed = settings->seed,
 	};
 	bool		average = averages(settings, base);
-	Size		window_bytes = window_memory(corpus, settings, average);
+	Size		window_bytes = window_memory(corpus, settings, average, base);
 	void	   *window;
 
 	t.team = vs_lda_team_new(settings->topics, corpus->words,
@@ -345,7 +352,7 @@ vs_lda_train(VsLdaCorpus *corpus, const VsLdaSettings *settings,
 	t.counts = vs_lda_team_counts(t.team);
 	if (average)
 	{
-		t.average = palloc_extended(average_size(settings, corpus->words),
+		t.average = palloc_extended(matrix_size(settings, corpus->words),
 									MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 		t.average_tokens = palloc0(sizeof(double) * settings->topics);
 	}

@@ -27,7 +27,8 @@ typedef struct VsLdaResult
 {
 	int			topics;
 	int			words;
-	float	   *counts;			/* [V][stride]: tokens of a word in a topic */
+	float	   *counts;			/* [V][stride]: tokens of a word in a topic;
+								 * until vs_lda_train_end */
 	double	   *tokens;			/* [topics] */
 	double	   *alpha;			/* [topics] */
 	double		beta;

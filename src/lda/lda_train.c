@@ -242,15 +242,30 @@ order_topics(const VsLdaResult *result, bool sorted)
 	return order;
 }
 
-/* A model with counts in phi. */
+/* The counts of a training, into phi. */
+static void
+fill_counts(VsLdaModel *model, const VsLdaResult *result,
+			const TopicOrder *order)
+{
+	for (int w = 0; w < model->words; w++)
+	{
+		const float *from = result->counts + (Size) w * model->stride;
+		float	   *to = vs_lda_model_row(model, w);
+
+		for (int k = 0; k < model->topics; k++)
+			to[k] = from[order[k].topic];
+	}
+}
+
+/* A model without its phi. */
 static VsLdaLoaded *
 make_model(const Call *call, const VsLdaCorpus *corpus,
-		   const VsLdaResult *result, const VsLdaModel *base)
+		   const VsLdaResult *result, const TopicOrder *order,
+		   const VsLdaModel *base)
 {
 	VsLdaLoaded *loaded = vs_lda_loaded_new(CurrentMemoryContext, call->name,
 											result->topics, result->words);
 	VsLdaModel *model = loaded->model;
-	TopicOrder *order = order_topics(result, base == NULL);
 
 	model->beta = result->beta;
 	for (int k = 0; k < model->topics; k++)
@@ -262,17 +277,12 @@ make_model(const Call *call, const VsLdaCorpus *corpus,
 	}
 	for (int w = 0; w < model->words; w++)
 	{
-		const float *from = result->counts + (Size) w * model->stride;
-		float	   *to = vs_lda_model_row(model, w);
-
 		model->word[w] = corpus->word[w];
 		if (base != NULL && w < base->words)
 		{
 			model->word[w].documents += base->word[w].documents;
 			model->word[w].tokens += base->word[w].tokens;
 		}
-		for (int k = 0; k < model->topics; k++)
-			to[k] = from[order[k].topic];
 	}
 	return loaded;
 }
@@ -301,27 +311,36 @@ held_out_perplexity(VsLdaLoaded *loaded, VsLdaCorpus *corpus)
 	return vs_lda_completion_perplexity(&completion);
 }
 
-/*
- * What is told of a model: by probabilities, which take the place of counts
- * for it, and are counts again afterwards.
- */
+/* What is told of a model, by the probabilities that its counts give. */
 static void
 judge(VsLdaLoaded *loaded, VsLdaCorpus *corpus)
 {
 	VsLdaModel *model = loaded->model;
-	Size		bytes = sizeof(float) * model->stride * (Size) model->words;
-	float	   *counts = palloc_extended(bytes, MCXT_ALLOC_HUGE);
 	float	   *inverse = vs_lda_model_inverse(model);
 
 	vs_lda_progress_update("judging", 0, 0);
-	memcpy(counts, model->phi, bytes);
 	for (int w = 0; w < model->words; w++)
 		vs_lda_model_normalize(model, inverse,
 							   model->phi + (Size) w * model->stride);
 	vs_lda_corpus_coherence(model, corpus);
 	loaded->record.perplexity = held_out_perplexity(loaded, corpus);
-	memcpy(model->phi, counts, bytes);
-	pfree(counts);
+}
+
+/* Train, judge, and make a model with counts in phi of what came out. */
+static VsLdaLoaded *
+train_and_judge(const Call *call, VsLdaCorpus *corpus, const VsLdaModel *base,
+				int *processes)
+{
+	VsLdaResult result = vs_lda_train(corpus, &call->settings, base);
+	TopicOrder *order = order_topics(&result, base == NULL);
+	VsLdaLoaded *loaded = make_model(call, corpus, &result, order, base);
+
+	fill_counts(loaded->model, &result, order);
+	judge(loaded, corpus);
+	fill_counts(loaded->model, &result, order);
+	*processes = result.processes;
+	vs_lda_train_end(&result);
+	return loaded;
 }
 
 static void
@@ -418,8 +437,8 @@ static Datum
 train(FunctionCallInfo fcinfo, Call *call)
 {
 	VsLdaCorpus *corpus;
-	VsLdaResult result;
 	VsLdaLoaded *loaded;
+	int			processes;
 	Relation	models;
 
 	if (vs_lda_exists(call->schema, call->name))
@@ -431,10 +450,7 @@ train(FunctionCallInfo fcinfo, Call *call)
 	if (call->settings.iterations == 0)
 		call->settings.iterations = default_iterations(call->settings.online,
 													   corpus->tokens);
-	result = vs_lda_train(corpus, &call->settings, NULL);
-	loaded = make_model(call, corpus, &result, NULL);
-	judge(loaded, corpus);
-	vs_lda_train_end(&result);
+	loaded = train_and_judge(call, corpus, NULL, &processes);
 	fill_record(call, corpus, &loaded->record);
 	loaded->record.rights = vs_rights_new();
 	loaded->record.config = config_name(call->collect.config);
@@ -446,7 +462,7 @@ train(FunctionCallInfo fcinfo, Call *call)
 	vs_lda_write(call->schema, models, loaded);
 	table_close(models, NoLock);
 	vs_lda_corpus_end(corpus);
-	return train_result(fcinfo, loaded, corpus, result.processes);
+	return train_result(fcinfo, loaded, corpus, processes);
 }
 
 PG_FUNCTION_INFO_V1(vs_lda_train_model);
@@ -514,8 +530,8 @@ update(FunctionCallInfo fcinfo, Call *call)
 	Relation	models = vs_lda_lock_models(call->schema);
 	VsLdaLoaded *base = load_base(call);
 	VsLdaCorpus *corpus;
-	VsLdaResult result;
 	VsLdaLoaded *loaded;
+	int			processes;
 
 	call->collect.config = vs_lda_config(base);
 	call->settings.topics = base->model->topics;
@@ -528,10 +544,7 @@ update(FunctionCallInfo fcinfo, Call *call)
 				 errdetail(INT64_FORMAT " different words are new, but none is in at least " INT64_FORMAT " documents.",
 						   corpus->rejected, call->collect.min_df)));
 	check_counts(corpus);
-	result = vs_lda_train(corpus, &call->settings, base->model);
-	loaded = make_model(call, corpus, &result, base->model);
-	judge(loaded, corpus);
-	vs_lda_train_end(&result);
+	loaded = train_and_judge(call, corpus, base->model, &processes);
 	fill_record(call, corpus, &loaded->record);
 	loaded->record.documents += base->record.documents;
 	loaded->record.rights = base->record.rights;
@@ -542,7 +555,7 @@ update(FunctionCallInfo fcinfo, Call *call)
 	vs_lda_write(call->schema, models, loaded);
 	table_close(models, NoLock);
 	vs_lda_corpus_end(corpus);
-	return train_result(fcinfo, loaded, corpus, result.processes);
+	return train_result(fcinfo, loaded, corpus, processes);
 }
 
 PG_FUNCTION_INFO_V1(vs_lda_update);
