@@ -79,6 +79,7 @@ ORDER BY embedding <=> (SELECT embedding FROM package WHERE name = 'postgresql')
 
 \echo
 \echo == learning topics
+SELECT clock_timestamp() AS began \gset
 CREATE TABLE article (name text PRIMARY KEY, title text, body text);
 \timing on
 \copy article (name, body) FROM PROGRAM 'cut -f 1,4 "$texts"'
@@ -86,13 +87,13 @@ CREATE TABLE article (name text PRIMARY KEY, title text, body text);
 UPDATE article SET title = description FROM package
 WHERE package.name = article.name;
 VACUUM FULL ANALYZE article;
-\echo 'lda_train(''packages'', ''SELECT name, body FROM article'', 100, ...)'
+\echo 'lda_train(''packages'', ''SELECT name, body FROM article'', 150, ...)'
 \pset expanded on
 \timing on
 SELECT topics, words, trained AS documents, tokens,
 	round(perplexity::numeric, 1) AS "perplexity of the 10 % held out",
 	processes
-FROM lda_train('packages', 'SELECT name, body FROM article', 100,
+FROM lda_train('packages', 'SELECT name, body FROM article', 150,
 	config => 'english', min_df => 5, max_df => .05, held_out => .1,
 	workers => 2);
 \timing off
@@ -117,11 +118,11 @@ FROM lda_dominant_topic('packages', :'words');
 
 \echo
 \echo == searching by topic
-\echo 'ALTER TABLE article ADD theta vector(100) GENERATED ALWAYS AS'
+\echo 'ALTER TABLE article ADD theta vector(150) GENERATED ALWAYS AS'
 \echo '  (lda_topics_pinned(''packages@...'', body)) STORED'
 SELECT pinned FROM lda_models WHERE name = 'packages' \gset
 \timing on
-ALTER TABLE article ADD theta vector(100)
+ALTER TABLE article ADD theta vector(150)
 	GENERATED ALWAYS AS (lda_topics_pinned(:'pinned', body)) STORED;
 \echo 'CREATE INDEX ON article USING hnsw (theta vector_hellinger_ops)'
 CREATE INDEX ON article USING hnsw (theta vector_hellinger_ops);
@@ -135,7 +136,7 @@ ANALYZE article;
 SELECT name, title FROM article
 ORDER BY theta <^> lda_topics('packages', :'words') LIMIT 5;
 \echo
-\set words 'find out who is listening on the ports of my network'
+\set words 'keep the versions of my files in a repository and merge the changes of others'
 \echo :words
 SELECT name, title FROM article
 ORDER BY theta <^> lda_topics('packages', :'words') LIMIT 5;
@@ -146,8 +147,8 @@ ORDER BY theta <^> (SELECT theta FROM article WHERE name = 'gnome-chess') LIMIT 
 \timing off
 
 \echo
-\echo Two topics at once: WHERE topic_share(theta, that of databases) > .1
-\echo and topic_share(theta, that of games) > .3
+\echo 'Two topics at once: WHERE topic_share(theta, that of databases) > .1'
+\echo 'AND topic_share(theta, that of games) > .3'
 SELECT topic AS databases
 FROM lda_dominant_topic('packages', 'a database for SQL queries') \gset
 SELECT topic AS games
@@ -160,13 +161,16 @@ WHERE topic_share(theta, :databases) > .1 AND topic_share(theta, :games) > .3
 ORDER BY name LIMIT 5;
 
 \echo
-\echo A picture of all topics: lda_report(''packages'')
+\echo 'A picture of all topics: lda_report(''packages'')'
 \pset format unaligned
 \pset tuples_only on
 SELECT lda_report('packages') \g :report
 \timing off
 \pset tuples_only off
 \pset format aligned
+SELECT round(extract(epoch FROM clock_timestamp() - :'began')) AS seconds \gset
+\echo
+\echo The part about topics took :seconds s.
 
 \echo
 \echo == how the server does it
