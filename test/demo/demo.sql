@@ -147,18 +147,18 @@ ORDER BY theta <^> (SELECT theta FROM article WHERE name = 'gnome-chess') LIMIT 
 \timing off
 
 \echo
-\echo 'Two topics at once: WHERE topic_share(theta, that of databases) > .1'
-\echo 'AND topic_share(theta, that of games) > .3'
-SELECT topic AS databases
-FROM lda_dominant_topic('packages', 'a database for SQL queries') \gset
-SELECT topic AS games
-FROM lda_dominant_topic('packages', 'a game for two players') \gset
+\echo 'Two topics at once: WHERE topic_share(theta, that of music) > .25'
+\echo 'AND topic_share(theta, that of networks) > .25'
+SELECT topic AS music
+FROM lda_dominant_topic('packages', 'play music') \gset
+SELECT topic AS network
+FROM lda_dominant_topic('packages', 'the protocol of a network') \gset
 \timing on
-SELECT name, title, round(topic_share(theta, :databases)::numeric, 2) AS databases,
-	round(topic_share(theta, :games)::numeric, 2) AS games
+SELECT name, title, round(topic_share(theta, :music)::numeric, 2) AS music,
+	round(topic_share(theta, :network)::numeric, 2) AS network
 FROM article
-WHERE topic_share(theta, :databases) > .1 AND topic_share(theta, :games) > .3
-ORDER BY name LIMIT 5;
+WHERE topic_share(theta, :music) > .25 AND topic_share(theta, :network) > .25
+ORDER BY name;
 
 \echo
 \echo 'A picture of all topics: lda_report(''packages'')'
