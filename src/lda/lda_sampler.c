@@ -5,18 +5,23 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "lda/lda_progress.h"
 #include "lda/lda_sampler.h"
 
-/* Where learning begins, if nothing is given. */
+/* What is taken if nothing is given: alpha only to begin with. */
 #define FIRST_ALPHA_SUM		5.0
-#define FIRST_BETA			0.05
+#define DEFAULT_BETA(topics)	(0.35 / sqrt(topics))
 
-/* Sweeps before the first look at the hyper-parameters. */
-#define BURN_IN				10
+/*
+ * The share of the sweeps before the first look at the hyper-parameters.
+ * While alpha is large documents have many topics, and topics can still move.
+ */
+#define BURN_IN				0.4
 
 /* The last quarter of the sweeps is averaged, every second one of them. */
 #define AVERAGE_PART		4
@@ -31,7 +36,7 @@ static const struct
 	int			percent;
 	int			sweeps;
 }			stages[] = {
-	{1, 30}, {2, 30}, {4, 25}, {8, 20}, {16, 12}, {32, 8}
+	{1, 60}, {2, 60}, {4, 50}, {8, 40}, {16, 24}, {32, 16}
 };
 
 typedef struct Training
@@ -133,7 +138,7 @@ begin_hyper(Training *t)
 		t->alpha[k] = t->base != NULL ? t->base->topic[k].alpha :
 			s->alpha > 0 ? s->alpha : FIRST_ALPHA_SUM / topics;
 	t->beta = t->base != NULL ? t->base->beta : s->beta > 0 ? s->beta :
-		FIRST_BETA;
+		DEFAULT_BETA(topics);
 	if (t->base == NULL && s->optimize_interval > 0 && s->alpha == 0)
 		t->histogram = vs_lda_histogram_new(topics);
 	set_alpha(t);
@@ -145,7 +150,8 @@ static bool
 learns_after(const Training *t, int sweep)
 {
 	return t->settings->optimize_interval > 0 && t->base == NULL &&
-		sweep >= BURN_IN && sweep < t->settings->iterations &&
+		sweep >= BURN_IN * t->settings->iterations &&
+		sweep < t->settings->iterations &&
 		sweep % t->settings->optimize_interval == 0;
 }
 
@@ -156,7 +162,7 @@ learn(Training *t)
 
 	if (t->histogram != NULL)
 		vs_lda_histogram_alpha(t->histogram, t->alpha);
-	if (t->settings->beta == 0)
+	if (t->settings->optimize_beta)
 		t->beta = vs_lda_learn_beta(c->topics, t->corpus->words, c->stride,
 									c->word_topic, c->topic, t->beta);
 	set_alpha(t);

@@ -96,7 +96,7 @@ share_arg(FunctionCallInfo fcinfo, int n, const char *what, bool with_one)
 	return value;
 }
 
-/* A hyper-parameter; 0 if it is to be learned. */
+/* A hyper-parameter; 0 if it is not given. */
 static double
 hyper_arg(FunctionCallInfo fcinfo, int n, const char *what)
 {
@@ -106,7 +106,7 @@ hyper_arg(FunctionCallInfo fcinfo, int n, const char *what)
 		return 0;
 	value = PG_GETARG_FLOAT8(n);
 	if (!(value >= 1e-6 && value <= MAX_HYPER))
-		out_of_range(what, psprintf("between 1e-6 and %g, or null to be learned",
+		out_of_range(what, psprintf("between 1e-6 and %g, or null",
 									MAX_HYPER));
 	return value;
 }
@@ -174,6 +174,8 @@ read_train_call(FunctionCallInfo fcinfo, Call *call)
 	call->settings.alpha = hyper_arg(fcinfo, 3, "alpha");
 	call->settings.beta = hyper_arg(fcinfo, 4, "beta");
 	call->method = method_arg(fcinfo, 14);
+	not_null(fcinfo, 15, "optimize_beta");
+	call->settings.optimize_beta = PG_GETARG_BOOL(15);
 	call->settings.online = strcmp(call->method, "online") == 0;
 	if (!PG_ARGISNULL(5))
 		call->settings.iterations = int_arg(fcinfo, 5, "iterations", 1,
