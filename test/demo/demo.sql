@@ -108,7 +108,7 @@ FROM lda_topic_info('packages') WHERE share >= .01
 ORDER BY coherence DESC LIMIT 10;
 
 \echo 'The main topic of a text: lda_dominant_topic(''packages'', ''...'')'
-\set words 'align the genes of two species and draw the tree of their evolution'
+\set words 'compare the genomes of two species'
 \echo :words
 \timing on
 SELECT topic, round(share::numeric, 2) AS share,
@@ -136,7 +136,7 @@ ANALYZE article;
 SELECT name, title FROM article
 ORDER BY theta <^> lda_topics('packages', :'words') LIMIT 5;
 \echo
-\set words 'keep the versions of my files in a repository and merge the changes of others'
+\set words 'encrypt and sign letters with a key'
 \echo :words
 SELECT name, title FROM article
 ORDER BY theta <^> lda_topics('packages', :'words') LIMIT 5;
@@ -147,18 +147,18 @@ ORDER BY theta <^> (SELECT theta FROM article WHERE name = 'gnome-chess') LIMIT 
 \timing off
 
 \echo
-\echo 'Two topics at once: WHERE topic_share(theta, that of music) > .25'
-\echo 'AND topic_share(theta, that of networks) > .25'
-SELECT topic AS music
-FROM lda_dominant_topic('packages', 'play music') \gset
+\echo 'Two topics at once: WHERE topic_share(theta, that of games) > .1'
+\echo 'AND topic_share(theta, that of networks) > .1'
+SELECT topic AS game
+FROM lda_dominant_topic('packages', 'a game for two players') \gset
 SELECT topic AS network
 FROM lda_dominant_topic('packages', 'the protocol of a network') \gset
 \timing on
-SELECT name, title, round(topic_share(theta, :music)::numeric, 2) AS music,
+SELECT name, title, round(topic_share(theta, :game)::numeric, 2) AS game,
 	round(topic_share(theta, :network)::numeric, 2) AS network
 FROM article
-WHERE topic_share(theta, :music) > .25 AND topic_share(theta, :network) > .25
-ORDER BY name;
+WHERE topic_share(theta, :game) > .1 AND topic_share(theta, :network) > .1
+ORDER BY topic_share(theta, :game) * topic_share(theta, :network) DESC LIMIT 5;
 
 \echo
 \echo 'A picture of all topics: lda_report(''packages'')'
