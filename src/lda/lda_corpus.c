@@ -7,6 +7,7 @@
 #include "access/tupdesc.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -59,7 +60,8 @@ struct VsLdaCorpusState
 	/* collecting */
 	VsLdaVocabulary *vocabulary;
 	int64		document;		/* that is being read, from 1 */
-	uint64		key;			/* of it */
+	uint64		key;			/* of its id */
+	uint64		content;		/* a hash of its words */
 	bool		is_held;
 	uint32	   *ids;			/* of its words */
 	int			n;
@@ -122,6 +124,8 @@ collect_word(void *arg, const char *text, int len, int64 count)
 
 	if (s->n == 0)
 		s->is_held = is_held_out(&s->options, s->key);
+	s->content = hash_bytes_extended((const unsigned char *) text, len,
+									 s->content + count);
 	add_id(s, vs_lda_vocabulary_count(s->vocabulary, text, len, count,
 									  s->is_held ? 0 : s->document), count);
 }
@@ -147,6 +151,16 @@ begin_sort(struct VsLdaCorpusState *s)
 								   (int) Max(Min(s->options.memory / 2 / 1024,
 												 MAX_KILOBYTES), 64),
 								   NULL, false);
+}
+
+/*
+ * Where a document comes in the order, and what its random numbers come from.
+ * Its words count too: ids may be all the same, or null.
+ */
+static uint64
+document_key(const struct VsLdaCorpusState *s)
+{
+	return vs_lda_mix(s->key ^ s->options.seed ^ vs_lda_mix(s->content));
 }
 
 /* Put the document that was read into the sort. */
@@ -206,12 +220,13 @@ read_documents(VsLdaCorpus *corpus)
 	while (vs_lda_documents_next(documents, collect_word, s, &s->key))
 	{
 		s->is_held = is_held_out(&s->options, s->key);
-		keep_document(s, vs_lda_mix(s->key ^ s->options.seed), scratch);
+		keep_document(s, document_key(s), scratch);
 		if (s->is_held)
 			corpus->held++;
 		else
 			corpus->documents++;
 		s->n = 0;
+		s->content = 0;
 		s->document++;
 		if (s->document % SHRINK_EVERY == 0 &&
 			vs_lda_vocabulary_bytes(s->vocabulary) > s->options.memory / 2)
