@@ -198,7 +198,7 @@ CREATE FUNCTION lda_topic_info(model text,
 	AS 'MODULE_PATHNAME', 'vs_lda_topic_info'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100000 ROWS 50;
 COMMENT ON FUNCTION lda_topic_info(text) IS
-	'the topics of a model: share of the training tokens, prior, coherence (NPMI of the ten top words over training documents), exclusivity (mean over them of p(word | topic) / sum over topics), share of them that are top words of no other topic, and the words';
+	'the topics of a model: share of the training tokens, prior, coherence (NPMI of the ten top words over the documents of lda_train), exclusivity (mean over them of p(word | topic) / sum over topics), share of them that are top words of no other topic, and the words';
 
 CREATE FUNCTION lda_perplexity(model text, documents text) RETURNS float8
 	AS 'MODULE_PATHNAME', 'vs_lda_perplexity'

@@ -41,6 +41,7 @@ typedef struct Call
 {
 	Oid			schema;
 	char	   *name;
+	char	   *config;			/* name of that of collect */
 	const char *method;
 	VsLdaCollectOptions collect;
 	VsLdaSettings settings;
@@ -192,6 +193,7 @@ read_train_call(FunctionCallInfo fcinfo, Call *call)
 											MAX_VOCABULARY);
 	call->collect.config = PG_ARGISNULL(13) ? getTSCurrentConfig(true) :
 		PG_GETARG_OID(13);
+	call->config = config_name(call->collect.config);
 }
 
 static VS_NORETURN void
@@ -256,6 +258,8 @@ make_model(const Call *call, const VsLdaCorpus *corpus,
 		model->topic[k].tokens = order[k].tokens;
 		model->topic[k].alpha = model->alpha[k] =
 			(float) result->alpha[order[k].topic];
+		model->topic[k].coherence = base != NULL ?
+			base->topic[k].coherence : NAN;
 		model->tokens += order[k].tokens;
 	}
 	for (int w = 0; w < model->words; w++)
@@ -301,10 +305,11 @@ held_out_perplexity(VsLdaLoaded *loaded, VsLdaCorpus *corpus)
 
 /*
  * What is told of a model: by probabilities, which take the place of counts
- * for it, and are counts again afterwards.
+ * for it, and are counts again afterwards.  The documents of an update need not
+ * have the words of all topics, so the coherence of its base stays.
  */
 static void
-judge(VsLdaLoaded *loaded, VsLdaCorpus *corpus)
+judge(VsLdaLoaded *loaded, VsLdaCorpus *corpus, const VsLdaModel *base)
 {
 	VsLdaModel *model = loaded->model;
 	Size		bytes = sizeof(float) * model->stride * (Size) model->words;
@@ -313,7 +318,8 @@ judge(VsLdaLoaded *loaded, VsLdaCorpus *corpus)
 	vs_lda_progress_update("judging", 0, 0);
 	memcpy(counts, model->phi, bytes);
 	vs_lda_model_normalize(model);
-	vs_lda_corpus_coherence(model, corpus);
+	if (base == NULL)
+		vs_lda_corpus_coherence(model, corpus);
 	loaded->record.perplexity = held_out_perplexity(loaded, corpus);
 	memcpy(model->phi, counts, bytes);
 	pfree(counts);
@@ -362,17 +368,23 @@ check_vocabulary(const Call *call, const VsLdaCorpus *corpus)
 
 /* A word with more tokens could not be counted one by one. */
 static void
-check_counts(const VsLdaCorpus *corpus)
+check_counts(const VsLdaCorpus *corpus, const VsLdaModel *base)
 {
 	for (int w = 0; w < corpus->words; w++)
-		if (corpus->word[w].tokens >= 1 << 24)
+	{
+		int64		tokens = corpus->word[w].tokens;
+
+		if (base != NULL && w < base->words)
+			tokens += base->word[w].tokens;
+		if (tokens >= 1 << 24)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg("word \"%s\" has too many tokens",
 							corpus->word[w].text),
 					 errdetail("It has " INT64_FORMAT "; the limit is %d.",
-							   corpus->word[w].tokens, (1 << 24) - 1),
+							   tokens, (1 << 24) - 1),
 					 errhint("Lower max_df, or make it a stop word.")));
+	}
 }
 
 static Datum
@@ -422,17 +434,17 @@ train(FunctionCallInfo fcinfo, Call *call)
 	corpus = vs_lda_corpus_collect(&call->collect, NULL);
 	vs_lda_corpus_choose(corpus, true);
 	check_vocabulary(call, corpus);
-	check_counts(corpus);
+	check_counts(corpus, NULL);
 	if (call->settings.iterations == 0)
 		call->settings.iterations = default_iterations(call->settings.online,
 													   corpus->tokens);
 	result = vs_lda_train(corpus, &call->settings, NULL);
 	loaded = make_model(call, corpus, &result, NULL);
-	judge(loaded, corpus);
+	judge(loaded, corpus, NULL);
 	vs_lda_train_end(&result);
 	fill_record(call, corpus, &loaded->record);
 	loaded->record.rights = vs_rights_new();
-	loaded->record.config = config_name(call->collect.config);
+	loaded->record.config = call->config;
 	loaded->record.seed = PG_GETARG_INT64(7);
 	vs_lda_progress_update("writing", 0, 0);
 	models = vs_lda_lock_models(call->schema);
@@ -520,12 +532,13 @@ update(FunctionCallInfo fcinfo, Call *call)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the documents have no words of the model"),
-				 errdetail(INT64_FORMAT " different words are new, but none is in at least " INT64_FORMAT " documents.",
-						   corpus->rejected, call->collect.min_df)));
-	check_counts(corpus);
+				 errdetail("They have " INT64_FORMAT " other words, of which none is added.",
+						   corpus->rejected),
+				 errhint("Words in at least min_df documents are added, unless new_words is false.")));
+	check_counts(corpus, base->model);
 	result = vs_lda_train(corpus, &call->settings, base->model);
 	loaded = make_model(call, corpus, &result, base->model);
-	judge(loaded, corpus);
+	judge(loaded, corpus, base->model);
 	vs_lda_train_end(&result);
 	fill_record(call, corpus, &loaded->record);
 	loaded->record.documents += base->record.documents;
