@@ -22,6 +22,7 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -114,9 +115,15 @@ open_models(Oid schema, LOCKMODE lock)
 }
 
 Relation
-vs_lda_lock_models(Oid schema)
+vs_lda_lock_model(Oid schema, const char *name)
 {
-	return open_models(schema, ShareRowExclusiveLock);
+	Relation	models = open_models(schema, RowExclusiveLock);
+
+	/* two names with the same hash just wait for one another */
+	LockDatabaseObject(RelationGetRelid(models),
+					   hash_bytes((const unsigned char *) name, strlen(name)),
+					   0, ExclusiveLock);
+	return models;
 }
 
 /* A change of the table of models was made: tell all, and see it ourselves. */
@@ -720,8 +727,8 @@ vs_lda_remove(Oid schema, Relation models, const char *name)
  * ------------------------------------------------------------------------ */
 
 /*
- * The row of a model that the current user may change, copied; the table of
- * models is locked to the end of the transaction.
+ * The row of a model that the current user may change, copied; the model is
+ * locked to the end of the transaction.
  */
 static HeapTuple
 lock_for_change(FunctionCallInfo fcinfo, const char *function,
@@ -734,7 +741,7 @@ lock_for_change(FunctionCallInfo fcinfo, const char *function,
 
 	PreventCommandIfReadOnly(function);
 	*name = vs_arg_required_text(fcinfo, 0, "the name of a topic model");
-	*models = vs_lda_lock_models(vs_extension_schema(fcinfo));
+	*models = vs_lda_lock_model(vs_extension_schema(fcinfo), *name);
 	tuple = find_row(*models, *name, NULL);
 	if (tuple == NULL)
 		vs_lda_no_model(*name);

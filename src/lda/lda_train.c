@@ -447,7 +447,7 @@ train(FunctionCallInfo fcinfo, Call *call)
 	loaded->record.config = call->config;
 	loaded->record.seed = PG_GETARG_INT64(7);
 	vs_lda_progress_update("writing", 0, 0);
-	models = vs_lda_lock_models(call->schema);
+	models = vs_lda_lock_model(call->schema, call->name);
 	if (vs_lda_exists(call->schema, call->name))
 		model_exists(call->name);
 	vs_lda_write(call->schema, models, loaded);
@@ -482,8 +482,8 @@ vs_lda_train_model(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------ */
 
 /*
- * The model that is taught, with counts.  It is locked as a whole: two
- * updates at once would each lose what the other learned.
+ * The model that is taught, with counts.  It is locked: of two updates at once
+ * each would lose what the other learned.
  */
 static VsLdaLoaded *
 load_base(const Call *call)
@@ -518,7 +518,7 @@ read_update_call(FunctionCallInfo fcinfo, Call *call)
 static Datum
 update(FunctionCallInfo fcinfo, Call *call)
 {
-	Relation	models = vs_lda_lock_models(call->schema);
+	Relation	models = vs_lda_lock_model(call->schema, call->name);
 	VsLdaLoaded *base = load_base(call);
 	VsLdaCorpus *corpus;
 	VsLdaResult result;
