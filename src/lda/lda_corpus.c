@@ -25,6 +25,9 @@
 /* Look at the memory of the vocabulary after so many documents. */
 #define SHRINK_EVERY	1024
 
+/* The sort gets this part of the memory; it keeps it while windows are laid. */
+#define SORT_PART		8
+
 /* Bytes of a token in a window: its word and its topic. */
 #define TOKEN_BYTES		(sizeof(uint32_t) + sizeof(uint16_t))
 
@@ -148,7 +151,7 @@ begin_sort(struct VsLdaCorpusState *s)
 	s->slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
 	s->sort = tuplesort_begin_heap(desc, SORT_COLUMNS, columns, operators,
 								   collations, nulls_first,
-								   (int) Max(Min(s->options.memory / 2 / 1024,
+								   (int) Max(Min(s->options.memory / SORT_PART / 1024,
 												 MAX_KILOBYTES), 64),
 								   NULL, false);
 }
@@ -361,6 +364,15 @@ make_map(VsLdaCorpus *corpus, const Choice *choices, int64 n)
 	}
 }
 
+static const char *
+copy_word(MemoryContext context, const VsLdaWord *word)
+{
+	char	   *copy = MemoryContextAllocZero(context, word->len + 1);
+
+	memcpy(copy, word->text, word->len);
+	return copy;
+}
+
 void
 vs_lda_corpus_choose(VsLdaCorpus *corpus, bool extend)
 {
@@ -388,6 +400,12 @@ vs_lda_corpus_choose(VsLdaCorpus *corpus, bool extend)
 	for (int w = 0; w < corpus->words; w++)
 		corpus->tokens += corpus->word[w].tokens;
 	pfree(choices);
+
+	/* the other words, and the table of them, are not needed any more */
+	for (int w = 0; w < corpus->words; w++)
+		corpus->word[w].text = copy_word(s->context, &corpus->word[w]);
+	vs_lda_vocabulary_free(s->vocabulary);
+	s->vocabulary = NULL;
 }
 
 /* ------------------------------------------------------------------------
@@ -568,6 +586,8 @@ vs_lda_corpus_lay(VsLdaCorpus *corpus, void *memory, Size bytes)
 	ExecDropSingleTupleTableSlot(s->slot);
 	tuplesort_end(s->sort);
 	s->sort = NULL;
+	pfree(s->map);
+	s->map = NULL;
 	if (s->file != NULL)
 	{
 		finish_window(corpus);

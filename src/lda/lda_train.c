@@ -242,15 +242,32 @@ order_topics(const VsLdaResult *result, bool sorted)
 	return order;
 }
 
-/* A model with counts in phi. */
+/* Counts into phi. */
+static void
+fill_counts(VsLdaModel *model, const VsLdaResult *result,
+			const TopicOrder *order)
+{
+	for (int w = 0; w < model->words; w++)
+	{
+		const float *from = result->counts + (Size) w * model->stride;
+		float	   *to = model->phi + (Size) w * model->stride;
+
+		for (int k = 0; k < model->topics; k++)
+			to[k] = from[order[k].topic];
+		memset(to + model->topics, 0,
+			   sizeof(float) * (model->stride - model->topics));
+	}
+}
+
+/* A model without counts. */
 static VsLdaLoaded *
 make_model(const Call *call, const VsLdaCorpus *corpus,
-		   const VsLdaResult *result, const VsLdaModel *base)
+		   const VsLdaResult *result, const TopicOrder *order,
+		   const VsLdaModel *base)
 {
 	VsLdaLoaded *loaded = vs_lda_loaded_new(CurrentMemoryContext, call->name,
 											result->topics, result->words);
 	VsLdaModel *model = loaded->model;
-	TopicOrder *order = order_topics(result, base == NULL);
 
 	model->beta = result->beta;
 	for (int k = 0; k < model->topics; k++)
@@ -264,17 +281,12 @@ make_model(const Call *call, const VsLdaCorpus *corpus,
 	}
 	for (int w = 0; w < model->words; w++)
 	{
-		const float *from = result->counts + (Size) w * model->stride;
-		float	   *to = model->phi + (Size) w * model->stride;
-
 		model->word[w] = corpus->word[w];
 		if (base != NULL && w < base->words)
 		{
 			model->word[w].documents += base->word[w].documents;
 			model->word[w].tokens += base->word[w].tokens;
 		}
-		for (int k = 0; k < model->topics; k++)
-			to[k] = from[order[k].topic];
 	}
 	return loaded;
 }
@@ -304,25 +316,25 @@ held_out_perplexity(VsLdaLoaded *loaded, VsLdaCorpus *corpus)
 }
 
 /*
- * What is told of a model: by probabilities, which take the place of counts
- * for it, and are counts again afterwards.  The documents of an update need not
- * have the words of all topics, so the coherence of its base stays.
+ * A model with counts in phi, and what is told of it, which is by
+ * probabilities.  The documents of an update need not have the words of all
+ * topics, so the coherence of its base stays.
  */
-static void
-judge(VsLdaLoaded *loaded, VsLdaCorpus *corpus, const VsLdaModel *base)
+static VsLdaLoaded *
+judged_model(const Call *call, VsLdaCorpus *corpus, const VsLdaResult *result,
+			 const VsLdaModel *base)
 {
-	VsLdaModel *model = loaded->model;
-	Size		bytes = sizeof(float) * model->stride * (Size) model->words;
-	float	   *counts = palloc_extended(bytes, MCXT_ALLOC_HUGE);
+	TopicOrder *order = order_topics(result, base == NULL);
+	VsLdaLoaded *loaded = make_model(call, corpus, result, order, base);
 
 	vs_lda_progress_update("judging", 0, 0);
-	memcpy(counts, model->phi, bytes);
-	vs_lda_model_normalize(model);
+	fill_counts(loaded->model, result, order);
+	vs_lda_model_normalize(loaded->model);
 	if (base == NULL)
-		vs_lda_corpus_coherence(model, corpus);
+		vs_lda_corpus_coherence(loaded->model, corpus);
 	loaded->record.perplexity = held_out_perplexity(loaded, corpus);
-	memcpy(model->phi, counts, bytes);
-	pfree(counts);
+	fill_counts(loaded->model, result, order);
+	return loaded;
 }
 
 static void
@@ -439,8 +451,7 @@ train(FunctionCallInfo fcinfo, Call *call)
 		call->settings.iterations = default_iterations(call->settings.online,
 													   corpus->tokens);
 	result = vs_lda_train(corpus, &call->settings, NULL);
-	loaded = make_model(call, corpus, &result, NULL);
-	judge(loaded, corpus, NULL);
+	loaded = judged_model(call, corpus, &result, NULL);
 	vs_lda_train_end(&result);
 	fill_record(call, corpus, &loaded->record);
 	loaded->record.rights = vs_rights_new();
@@ -537,8 +548,7 @@ update(FunctionCallInfo fcinfo, Call *call)
 				 errhint("Words in at least min_df documents are added, unless new_words is false.")));
 	check_counts(corpus, base->model);
 	result = vs_lda_train(corpus, &call->settings, base->model);
-	loaded = make_model(call, corpus, &result, base->model);
-	judge(loaded, corpus, base->model);
+	loaded = judged_model(call, corpus, &result, base->model);
 	vs_lda_train_end(&result);
 	fill_record(call, corpus, &loaded->record);
 	loaded->record.documents += base->record.documents;
