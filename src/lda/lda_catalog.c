@@ -315,28 +315,28 @@ read_words(Oid schema, VsLdaLoaded *loaded, Snapshot snapshot)
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
 												  "lda words",
 												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old;
 	ScanKeyData key;
 	SysScanDesc scan = scan_words(schema, words, loaded->record.name,
 								  snapshot, &key);
 	HeapTuple	tuple;
 	int			n = 0;
 
-	old = MemoryContextSwitchTo(scratch);
+	/* the scan allocates in the context in which it is called */
 	while ((tuple = systable_getnext(scan)) != NULL)
 	{
 		Datum		values[WORD_COLUMNS];
 		bool		nulls[WORD_COLUMNS];
+		MemoryContext old = MemoryContextSwitchTo(scratch);
 
 		heap_deform_tuple(tuple, RelationGetDescr(words), values, nulls);
 		read_word(loaded, values);
+		MemoryContextSwitchTo(old);
 		if (++n % 128 == 0)
 		{
 			MemoryContextReset(scratch);
 			CHECK_FOR_INTERRUPTS();
 		}
 	}
-	MemoryContextSwitchTo(old);
 	systable_endscan(scan);
 	table_close(words, AccessShareLock);
 	MemoryContextDelete(scratch);
