@@ -169,6 +169,13 @@ CREATE FUNCTION lda_dominant_topic(model text, document tsvector,
 COMMENT ON FUNCTION lda_dominant_topic(text, tsvector) IS
 	'the topic with the largest share in a tsvector (the first of equal ones), its share, and its ten most probable words';
 
+CREATE FUNCTION lda_dominant_topic(model text, words text[], counts integer[],
+		OUT topic integer, OUT share float8, OUT top_words text[])
+	AS 'MODULE_PATHNAME', 'vs_lda_dominant_topic_arrays'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 500;
+COMMENT ON FUNCTION lda_dominant_topic(text, text[], integer[]) IS
+	'the topic with the largest share in a document of words and counts (the first of equal ones), its share, and its ten most probable words';
+
 CREATE FUNCTION lda_coverage(model text, document text,
 		OUT known bigint, OUT unknown bigint, OUT unknown_words text[])
 	AS 'MODULE_PATHNAME', 'vs_lda_coverage_text'
@@ -182,6 +189,13 @@ CREATE FUNCTION lda_coverage(model text, document tsvector,
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 500;
 COMMENT ON FUNCTION lda_coverage(text, tsvector) IS
 	'how many tokens of a tsvector a topic model knows and does not know, and the unknown words, each once';
+
+CREATE FUNCTION lda_coverage(model text, words text[], counts integer[],
+		OUT known bigint, OUT unknown bigint, OUT unknown_words text[])
+	AS 'MODULE_PATHNAME', 'vs_lda_coverage_arrays'
+	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 500;
+COMMENT ON FUNCTION lda_coverage(text, text[], integer[]) IS
+	'how many tokens of a document of words and counts a topic model knows and does not know, and the unknown words, each once';
 
 -- Topics of models
 
@@ -199,7 +213,7 @@ CREATE FUNCTION lda_topic_info(model text,
 	AS 'MODULE_PATHNAME', 'vs_lda_topic_info'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 100000 ROWS 50;
 COMMENT ON FUNCTION lda_topic_info(text) IS
-	'the topics of a model: share of the training tokens, prior, coherence (NPMI of the ten top words over training documents), exclusivity (mean over them of p(word | topic) / sum over topics), share of them that are top words of no other topic, and the words';
+	'the topics of a model: share of the training tokens, prior, coherence (NPMI of the ten top words over the documents of lda_train), exclusivity (mean over them of p(word | topic) / sum over topics), share of them that are top words of no other topic, and the words';
 
 CREATE FUNCTION lda_perplexity(model text, documents text) RETURNS float8
 	AS 'MODULE_PATHNAME', 'vs_lda_perplexity'

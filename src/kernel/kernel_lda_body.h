@@ -206,7 +206,7 @@ fold_ratios(int stride, int n, const float *const *rows, const float *counts,
 }
 
 /* The sum over words of their ratios by their rows, at i. */
-INLINE V
+INLINE		V
 fold_sum(int i, int n, const float *const *rows, const float *ratios)
 {
 	V			even = v_zero();
@@ -253,7 +253,7 @@ FOLD(int stride, const float *alpha, int n, const float *const *rows,
 		{
 			V			old = v_load(theta + i);
 			V			new = v_fma(old, fold_sum(i, n, rows, ratios),
-								v_load(alpha + i));
+									v_load(alpha + i));
 
 			change = v_add(change, v_abs(v_sub(new, old)));
 			sum = v_add(sum, new);

@@ -129,7 +129,8 @@ v_sum(Lanes a)
 {
 	float		sum = 0;
 
-	FOR_LANES sum += a.x[l];
+	FOR_LANES	sum +=a.x[l];
+
 	return sum;
 }
 

@@ -263,6 +263,13 @@ vs_lda_dominant_topic_tsvector(PG_FUNCTION_ARGS)
 	return dominant_topic(fcinfo, ARGS_TSVECTOR);
 }
 
+PG_FUNCTION_INFO_V1(vs_lda_dominant_topic_arrays);
+Datum
+vs_lda_dominant_topic_arrays(PG_FUNCTION_ARGS)
+{
+	return dominant_topic(fcinfo, ARGS_ARRAYS);
+}
+
 /* ------------------------------------------------------------------------
  * Words that are not known
  * ------------------------------------------------------------------------ */
@@ -322,6 +329,13 @@ Datum
 vs_lda_coverage_tsvector(PG_FUNCTION_ARGS)
 {
 	return coverage(fcinfo, ARGS_TSVECTOR);
+}
+
+PG_FUNCTION_INFO_V1(vs_lda_coverage_arrays);
+Datum
+vs_lda_coverage_arrays(PG_FUNCTION_ARGS)
+{
+	return coverage(fcinfo, ARGS_ARRAYS);
 }
 
 /* ------------------------------------------------------------------------

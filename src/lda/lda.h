@@ -68,8 +68,11 @@ extern VsLdaLoaded *vs_lda_use(Oid schema, const char *name, int len);
  */
 extern VsLdaLoaded *vs_lda_load(Oid schema, const char *name, bool raw);
 
-/* The table of models, locked against other changes; and a name in it. */
-extern Relation vs_lda_lock_models(Oid schema);
+/*
+ * The table of models, with one name locked against other changes to the end
+ * of the transaction; and whether a name is in it.
+ */
+extern Relation vs_lda_lock_model(Oid schema, const char *name);
 extern bool vs_lda_exists(Oid schema, const char *name);
 
 /* Write a model, of which counts are in phi, and computes its version. */

@@ -22,6 +22,7 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -114,9 +115,15 @@ open_models(Oid schema, LOCKMODE lock)
 }
 
 Relation
-vs_lda_lock_models(Oid schema)
+vs_lda_lock_model(Oid schema, const char *name)
 {
-	return open_models(schema, ShareRowExclusiveLock);
+	Relation	models = open_models(schema, RowExclusiveLock);
+
+	/* two names with the same hash just wait for one another */
+	LockDatabaseObject(RelationGetRelid(models),
+					   hash_bytes((const unsigned char *) name, strlen(name)),
+					   0, ExclusiveLock);
+	return models;
 }
 
 /* A change of the table of models was made: tell all, and see it ourselves. */
@@ -312,7 +319,6 @@ read_words(Oid schema, VsLdaLoaded *loaded, Snapshot snapshot, bool raw)
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
 												  "lda words",
 												  ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old;
 	ScanKeyData key;
 	SysScanDesc scan = scan_words(schema, words, loaded->record.name,
 								  snapshot, &key);
@@ -320,21 +326,22 @@ read_words(Oid schema, VsLdaLoaded *loaded, Snapshot snapshot, bool raw)
 	int			n = 0;
 	float	   *inverse = raw ? NULL : vs_lda_model_inverse(loaded->model);
 
-	old = MemoryContextSwitchTo(scratch);
+	/* the scan allocates in the context in which it is called */
 	while ((tuple = systable_getnext(scan)) != NULL)
 	{
 		Datum		values[WORD_COLUMNS];
 		bool		nulls[WORD_COLUMNS];
+		MemoryContext old = MemoryContextSwitchTo(scratch);
 
 		heap_deform_tuple(tuple, RelationGetDescr(words), values, nulls);
 		read_word(loaded, values, inverse);
+		MemoryContextSwitchTo(old);
 		if (++n % 128 == 0)
 		{
 			MemoryContextReset(scratch);
 			CHECK_FOR_INTERRUPTS();
 		}
 	}
-	MemoryContextSwitchTo(old);
 	systable_endscan(scan);
 	table_close(words, AccessShareLock);
 	MemoryContextDelete(scratch);
@@ -682,6 +689,9 @@ vs_lda_write(Oid schema, Relation models, VsLdaLoaded *loaded)
 {
 	uint64		hash = write_words(schema, loaded->model);
 
+	/* another configuration makes other words of a text */
+	hash = hash_more(hash, loaded->record.config,
+					 strlen(loaded->record.config));
 	snprintf(loaded->record.version, sizeof(loaded->record.version),
 			 "%016" INT64_MODIFIER "x", hash);
 	CatalogTupleInsert(models, form_model(RelationGetDescr(models), loaded));
@@ -723,8 +733,8 @@ vs_lda_remove(Oid schema, Relation models, const char *name)
  * ------------------------------------------------------------------------ */
 
 /*
- * The row of a model that the current user may change, copied; the table of
- * models is locked to the end of the transaction.
+ * The row of a model that the current user may change, copied; the model is
+ * locked to the end of the transaction.
  */
 static HeapTuple
 lock_for_change(FunctionCallInfo fcinfo, const char *function,
@@ -737,7 +747,7 @@ lock_for_change(FunctionCallInfo fcinfo, const char *function,
 
 	PreventCommandIfReadOnly(function);
 	*name = vs_arg_required_text(fcinfo, 0, "the name of a topic model");
-	*models = vs_lda_lock_models(vs_extension_schema(fcinfo));
+	*models = vs_lda_lock_model(vs_extension_schema(fcinfo), *name);
 	tuple = find_row(*models, *name, NULL);
 	if (tuple == NULL)
 		vs_lda_no_model(*name);

@@ -7,6 +7,7 @@
 #include "access/tupdesc.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
+#include "common/hashfn.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -23,6 +24,9 @@
 
 /* Look at the memory of the vocabulary after so many documents. */
 #define SHRINK_EVERY	1024
+
+/* The sort gets this part of the memory; it keeps it while windows are laid. */
+#define SORT_PART		8
 
 /* Bytes of a token in a window: its word and its topic. */
 #define TOKEN_BYTES		(sizeof(uint32_t) + sizeof(uint16_t))
@@ -59,7 +63,8 @@ struct VsLdaCorpusState
 	/* collecting */
 	VsLdaVocabulary *vocabulary;
 	int64		document;		/* that is being read, from 1 */
-	uint64		key;			/* of it */
+	uint64		key;			/* of its id */
+	uint64		content;		/* a hash of its words */
 	bool		is_held;
 	uint32	   *ids;			/* of its words */
 	int			n;
@@ -122,6 +127,8 @@ collect_word(void *arg, const char *text, int len, int64 count)
 
 	if (s->n == 0)
 		s->is_held = is_held_out(&s->options, s->key);
+	s->content = hash_bytes_extended((const unsigned char *) text, len,
+									 s->content + count);
 	add_id(s, vs_lda_vocabulary_count(s->vocabulary, text, len, count,
 									  s->is_held ? 0 : s->document), count);
 }
@@ -144,9 +151,19 @@ begin_sort(struct VsLdaCorpusState *s)
 	s->slot = MakeSingleTupleTableSlot(desc, &TTSOpsVirtual);
 	s->sort = tuplesort_begin_heap(desc, SORT_COLUMNS, columns, operators,
 								   collations, nulls_first,
-								   (int) Max(Min(s->options.memory / 2 / 1024,
+								   (int) Max(Min(s->options.memory / SORT_PART / 1024,
 												 MAX_KILOBYTES), 64),
 								   NULL, false);
+}
+
+/*
+ * Where a document comes in the order, and what its random numbers come from.
+ * Its words count too: ids may be all the same, or null.
+ */
+static uint64
+document_key(const struct VsLdaCorpusState *s)
+{
+	return vs_lda_mix(s->key ^ s->options.seed ^ vs_lda_mix(s->content));
 }
 
 /* Put the document that was read into the sort. */
@@ -206,12 +223,13 @@ read_documents(VsLdaCorpus *corpus)
 	while (vs_lda_documents_next(documents, collect_word, s, &s->key))
 	{
 		s->is_held = is_held_out(&s->options, s->key);
-		keep_document(s, vs_lda_mix(s->key ^ s->options.seed), scratch);
+		keep_document(s, document_key(s), scratch);
 		if (s->is_held)
 			corpus->held++;
 		else
 			corpus->documents++;
 		s->n = 0;
+		s->content = 0;
 		s->document++;
 		if (s->document % SHRINK_EVERY == 0 &&
 			vs_lda_vocabulary_bytes(s->vocabulary) > s->options.memory / 2)
@@ -346,6 +364,15 @@ make_map(VsLdaCorpus *corpus, const Choice *choices, int64 n)
 	}
 }
 
+static const char *
+copy_word(MemoryContext context, const VsLdaWord *word)
+{
+	char	   *copy = MemoryContextAllocZero(context, word->len + 1);
+
+	memcpy(copy, word->text, word->len);
+	return copy;
+}
+
 void
 vs_lda_corpus_choose(VsLdaCorpus *corpus, bool extend)
 {
@@ -373,6 +400,12 @@ vs_lda_corpus_choose(VsLdaCorpus *corpus, bool extend)
 	for (int w = 0; w < corpus->words; w++)
 		corpus->tokens += corpus->word[w].tokens;
 	pfree(choices);
+
+	/* the other words, and the table of them, are not needed any more */
+	for (int w = 0; w < corpus->words; w++)
+		corpus->word[w].text = copy_word(s->context, &corpus->word[w]);
+	vs_lda_vocabulary_free(s->vocabulary);
+	s->vocabulary = NULL;
 }
 
 /* ------------------------------------------------------------------------
@@ -553,6 +586,8 @@ vs_lda_corpus_lay(VsLdaCorpus *corpus, void *memory, Size bytes)
 	ExecDropSingleTupleTableSlot(s->slot);
 	tuplesort_end(s->sort);
 	s->sort = NULL;
+	pfree(s->map);
+	s->map = NULL;
 	if (s->file != NULL)
 	{
 		finish_window(corpus);

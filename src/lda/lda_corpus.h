@@ -3,8 +3,8 @@
  *		The documents of a training, as numbers of words.
  *
  * First all documents are collected, while the words are counted, into a sort
- * by a hash of their ids: the order in which they are sampled does not depend
- * on the order of the query.  Then the vocabulary is chosen, and the documents
+ * by a hash of their ids and words: the order in which they are sampled does
+ * not depend on the order of the query.  Then the vocabulary is chosen, and the documents
  * are laid into windows: runs of documents that fit the memory there is.  If
  * there is more than one window, all are kept in a temporary file, one at a
  * time in memory.

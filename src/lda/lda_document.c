@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/plancache.h"
 
 #include "compat.h"
 #include "lda/lda_document.h"
@@ -115,7 +116,7 @@ vs_lda_words_of_tsvector(TSVector vector, VsLdaSink sink, void *arg)
 static int64
 count_of(Datum value, Oid type)
 {
-	switch (type)
+	switch (getBaseType(type))
 	{
 		case INT2OID:
 			return DatumGetInt16(value);
@@ -228,13 +229,19 @@ is_text(Oid type)
 	return type == TEXTOID || type == VARCHAROID || type == BPCHAROID;
 }
 
-/* Counts are an array of an integer type. */
 static bool
-is_counts(Oid type)
+is_integer(Oid type)
 {
-	Oid			element = get_element_type(type);
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
 
-	return element == INT2OID || element == INT4OID || element == INT8OID;
+/* What an array is made of, below all domains; 0 for another type. */
+static Oid
+base_element(Oid type)
+{
+	Oid			element = get_element_type(getBaseType(type));
+
+	return OidIsValid(element) ? getBaseType(element) : InvalidOid;
 }
 
 static DocumentForm
@@ -246,10 +253,33 @@ form_of(TupleDesc row)
 		return FORM_TEXT;
 	if (row->natts == 2 && first == TSVECTOROID)
 		return FORM_TSVECTOR;
-	if (row->natts != 3 || !is_text(get_element_type(first)) ||
-		!is_counts(getBaseType(SPI_gettypeid(row, 3))))
+	if (row->natts != 3 || !is_text(base_element(first)) ||
+		!is_integer(base_element(SPI_gettypeid(row, 3))))
 		refuse_columns(row);
 	return FORM_ARRAYS;
+}
+
+/* A query that only reads: neither a command, nor one with a command in it. */
+static bool
+only_reads(SPIPlanPtr plan)
+{
+	ListCell   *source;
+	ListCell   *query;
+
+	foreach(source, SPI_plan_get_plan_sources(plan))
+	{
+		CachedPlanSource *s = lfirst(source);
+
+		foreach(query, s->query_list)
+		{
+			const		Query *q = lfirst_node(Query, query);
+
+			if (q->commandType != CMD_SELECT || q->hasModifyingCTE ||
+				q->rowMarks != NIL)
+				return false;
+		}
+	}
+	return true;
 }
 
 static void
@@ -273,6 +303,11 @@ vs_lda_documents_open(const char *query, Oid config)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the query of documents is not a query that returns rows")));
+	if (!only_reads(plan))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the query of documents does more than read"),
+				 errhint("It must be a SELECT that neither writes nor locks rows.")));
 	d->portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
 	d->config = config;
 	d->form = form_of(d->portal->tupDesc);

@@ -12,8 +12,8 @@ typedef struct VsLdaTopic
 {
 	float		alpha;			/* of the prior of documents */
 	double		tokens;			/* of the training documents, in the topic */
-	double		coherence;		/* NPMI of its ten top words over the training
-								 * documents, or NaN */
+	double		coherence;		/* NPMI of its ten top words over the
+								 * documents of lda_train, or NaN */
 } VsLdaTopic;
 
 typedef struct VsLdaWord

@@ -41,6 +41,7 @@ typedef struct Call
 {
 	Oid			schema;
 	char	   *name;
+	char	   *config;			/* name of that of collect */
 	const char *method;
 	VsLdaCollectOptions collect;
 	VsLdaSettings settings;
@@ -194,6 +195,7 @@ read_train_call(FunctionCallInfo fcinfo, Call *call)
 											MAX_VOCABULARY);
 	call->collect.config = PG_ARGISNULL(13) ? getTSCurrentConfig(true) :
 		PG_GETARG_OID(13);
+	call->config = config_name(call->collect.config);
 }
 
 static VS_NORETURN void
@@ -273,6 +275,8 @@ make_model(const Call *call, const VsLdaCorpus *corpus,
 		model->topic[k].tokens = order[k].tokens;
 		model->topic[k].alpha = model->alpha[k] =
 			(float) result->alpha[order[k].topic];
+		model->topic[k].coherence = base != NULL ?
+			base->topic[k].coherence : NAN;
 		model->tokens += order[k].tokens;
 	}
 	for (int w = 0; w < model->words; w++)
@@ -311,9 +315,13 @@ held_out_perplexity(VsLdaLoaded *loaded, VsLdaCorpus *corpus)
 	return vs_lda_completion_perplexity(&completion);
 }
 
-/* What is told of a model, by the probabilities that its counts give. */
+/*
+ * What is told of a model, by the probabilities that its counts give.  The
+ * documents of an update need not have the words of all topics, so the
+ * coherence of its base stays.
+ */
 static void
-judge(VsLdaLoaded *loaded, VsLdaCorpus *corpus)
+judge(VsLdaLoaded *loaded, VsLdaCorpus *corpus, bool is_update)
 {
 	VsLdaModel *model = loaded->model;
 	float	   *inverse = vs_lda_model_inverse(model);
@@ -322,7 +330,8 @@ judge(VsLdaLoaded *loaded, VsLdaCorpus *corpus)
 	for (int w = 0; w < model->words; w++)
 		vs_lda_model_normalize(model, inverse,
 							   model->phi + (Size) w * model->stride);
-	vs_lda_corpus_coherence(model, corpus);
+	if (!is_update)
+		vs_lda_corpus_coherence(model, corpus);
 	loaded->record.perplexity = held_out_perplexity(loaded, corpus);
 }
 
@@ -336,7 +345,7 @@ train_and_judge(const Call *call, VsLdaCorpus *corpus, const VsLdaModel *base,
 	VsLdaLoaded *loaded = make_model(call, corpus, &result, order, base);
 
 	fill_counts(loaded->model, &result, order);
-	judge(loaded, corpus);
+	judge(loaded, corpus, base != NULL);
 	fill_counts(loaded->model, &result, order);
 	*processes = result.processes;
 	vs_lda_train_end(&result);
@@ -386,17 +395,23 @@ check_vocabulary(const Call *call, const VsLdaCorpus *corpus)
 
 /* A word with more tokens could not be counted one by one. */
 static void
-check_counts(const VsLdaCorpus *corpus)
+check_counts(const VsLdaCorpus *corpus, const VsLdaModel *base)
 {
 	for (int w = 0; w < corpus->words; w++)
-		if (corpus->word[w].tokens >= 1 << 24)
+	{
+		int64		tokens = corpus->word[w].tokens;
+
+		if (base != NULL && w < base->words)
+			tokens += base->word[w].tokens;
+		if (tokens >= 1 << 24)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 					 errmsg("word \"%s\" has too many tokens",
 							corpus->word[w].text),
 					 errdetail("It has " INT64_FORMAT "; the limit is %d.",
-							   corpus->word[w].tokens, (1 << 24) - 1),
+							   tokens, (1 << 24) - 1),
 					 errhint("Lower max_df, or make it a stop word.")));
+	}
 }
 
 static Datum
@@ -446,17 +461,17 @@ train(FunctionCallInfo fcinfo, Call *call)
 	corpus = vs_lda_corpus_collect(&call->collect, NULL);
 	vs_lda_corpus_choose(corpus, true);
 	check_vocabulary(call, corpus);
-	check_counts(corpus);
+	check_counts(corpus, NULL);
 	if (call->settings.iterations == 0)
 		call->settings.iterations = default_iterations(call->settings.online,
 													   corpus->tokens);
 	loaded = train_and_judge(call, corpus, NULL, &processes);
 	fill_record(call, corpus, &loaded->record);
 	loaded->record.rights = vs_rights_new();
-	loaded->record.config = config_name(call->collect.config);
+	loaded->record.config = call->config;
 	loaded->record.seed = PG_GETARG_INT64(7);
 	vs_lda_progress_update("writing", 0, 0);
-	models = vs_lda_lock_models(call->schema);
+	models = vs_lda_lock_model(call->schema, call->name);
 	if (vs_lda_exists(call->schema, call->name))
 		model_exists(call->name);
 	vs_lda_write(call->schema, models, loaded);
@@ -491,8 +506,8 @@ vs_lda_train_model(PG_FUNCTION_ARGS)
  * ------------------------------------------------------------------------ */
 
 /*
- * The model that is taught, with counts.  It is locked as a whole: two
- * updates at once would each lose what the other learned.
+ * The model that is taught, with counts.  It is locked: of two updates at once
+ * each would lose what the other learned.
  */
 static VsLdaLoaded *
 load_base(const Call *call)
@@ -527,7 +542,7 @@ read_update_call(FunctionCallInfo fcinfo, Call *call)
 static Datum
 update(FunctionCallInfo fcinfo, Call *call)
 {
-	Relation	models = vs_lda_lock_models(call->schema);
+	Relation	models = vs_lda_lock_model(call->schema, call->name);
 	VsLdaLoaded *base = load_base(call);
 	VsLdaCorpus *corpus;
 	VsLdaLoaded *loaded;
@@ -541,9 +556,10 @@ update(FunctionCallInfo fcinfo, Call *call)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("the documents have no words of the model"),
-				 errdetail(INT64_FORMAT " different words are new, but none is in at least " INT64_FORMAT " documents.",
-						   corpus->rejected, call->collect.min_df)));
-	check_counts(corpus);
+				 errdetail("They have " INT64_FORMAT " other words, of which none is added.",
+						   corpus->rejected),
+				 errhint("Words in at least min_df documents are added, unless new_words is false.")));
+	check_counts(corpus, base->model);
 	loaded = train_and_judge(call, corpus, base->model, &processes);
 	fill_record(call, corpus, &loaded->record);
 	loaded->record.documents += base->record.documents;

@@ -59,6 +59,13 @@ vs_lda_vocabulary_new(MemoryContext context, uint32 expected)
 	return v;
 }
 
+void
+vs_lda_vocabulary_free(VsLdaVocabulary *v)
+{
+	MemoryContextDelete(v->context);
+	pfree(v);
+}
+
 int64
 vs_lda_vocabulary_find(const VsLdaVocabulary *v, const char *text, int len)
 {

@@ -18,6 +18,9 @@ typedef struct VsLdaVocabulary VsLdaVocabulary;
 extern VsLdaVocabulary *vs_lda_vocabulary_new(MemoryContext context,
 											  uint32 expected);
 
+/* With all texts that it copied. */
+extern void vs_lda_vocabulary_free(VsLdaVocabulary *v);
+
 /* The number of a word, or -1. */
 extern int64 vs_lda_vocabulary_find(const VsLdaVocabulary *v,
 									const char *text, int len);
