@@ -72,7 +72,7 @@ deps: ;         @bash test/deps.sh
 check: ;        @bash test/check.sh
 #: check               build and run every test on private servers
 demo: ;         @bash test/demo/demo.sh
-#: demo                embed, index and search the packages of Debian
+#: demo                embed the packages of Debian, find their topics, search them
 model: ;        @bash test/model/model.sh $(MODEL_FOLDER)
 #: model               fetch an embedding model and register it as use-lite
 #:                     (in the database psql connects to; MODEL_FOLDER=... keeps it)

@@ -64,13 +64,14 @@ CREATE FUNCTION lda_train(model text, documents text, num_topics integer,
 		held_out float8 DEFAULT 0, min_df integer DEFAULT 2,
 		max_df float8 DEFAULT 1, vocabulary_size integer DEFAULT 100000,
 		config regconfig DEFAULT NULL, method text DEFAULT 'gibbs',
+		optimize_beta boolean DEFAULT false,
 		OUT topics integer, OUT words integer, OUT trained bigint,
 		OUT tokens bigint, OUT words_left_out bigint, OUT tokens_left_out bigint,
 		OUT perplexity float8, OUT processes integer, OUT seconds float8)
 	AS 'MODULE_PATHNAME', 'vs_lda_train_model'
 	LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000;
-COMMENT ON FUNCTION lda_train(text, text, integer, float8, float8, integer, integer, bigint, integer, float8, integer, float8, integer, regconfig, text) IS
-	'trains a topic model on the documents of a query that returns (id, text), (id, tsvector) or (id, words text[], counts integer[]); method gibbs: collapsed Gibbs sampling (PNAS 101 suppl. 1, 2004), online: each part of the documents once; alpha, of each topic, and beta, of each word, are learned where null; tells sizes, and the perplexity of the share of documents held out';
+COMMENT ON FUNCTION lda_train(text, text, integer, float8, float8, integer, integer, bigint, integer, float8, integer, float8, integer, regconfig, text, boolean) IS
+	'trains a topic model on the documents of a query that returns (id, text), (id, tsvector) or (id, words text[], counts integer[]); method gibbs: collapsed Gibbs sampling (PNAS 101 suppl. 1, 2004), online: each part of the documents once; alpha, of each topic, is learned where null, and beta, of each word, with optimize_beta (fixed point of T. Minka, 2000), null is .35 / sqrt(num_topics); tells sizes, and the perplexity of the share of documents held out';
 
 CREATE FUNCTION lda_update(model text, documents text, iterations integer DEFAULT 20,
 		seed bigint DEFAULT 1, workers integer DEFAULT 1,

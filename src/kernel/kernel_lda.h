@@ -79,13 +79,13 @@ typedef struct VsLdaKernels
 	 * fixed: theta[k] = alpha[k] + sum_w counts[w] p(k | w), by fixed-point
 	 * iteration from the prior until the L1 change of theta is below
 	 * tolerance * (tokens + sum of alpha) or iterations are used up.  rows[w]
-	 * is the word's row of p(word | topic); next is scratch of a row. Returns
-	 * the sum of theta.
+	 * is the word's row of p(word | topic); ratios is scratch for n floats.
+	 * Returns the sum of theta.
 	 */
 	float		(*fold) (int stride, const float *alpha, int n,
 						 const float *const *rows, const float *counts,
 						 float tolerance, int iterations,
-						 float *theta, float *next);
+						 float *theta, float *ratios);
 } VsLdaKernels;
 
 /* A bijection of 64 bits that looks random (the finalizer of splitmix64). */

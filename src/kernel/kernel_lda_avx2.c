@@ -67,6 +67,17 @@ v_abs(Pair x)
 	return pair(_mm256_andnot_ps(sign, x.a), _mm256_andnot_ps(sign, x.b));
 }
 
+INLINE float
+v_sum(Pair x)
+{
+	__m256		all = _mm256_add_ps(x.a, x.b);
+	__m128		quad = _mm_add_ps(_mm256_castps256_ps128(all),
+								  _mm256_extractf128_ps(all, 1));
+
+	quad = _mm_add_ps(quad, _mm_movehl_ps(quad, quad));
+	return _mm_cvtss_f32(_mm_add_ss(quad, _mm_movehdup_ps(quad)));
+}
+
 /* All bits of one lane of eight; lane may be none of them. */
 INLINE __m256
 lane_mask(int lane)

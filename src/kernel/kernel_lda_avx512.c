@@ -27,6 +27,7 @@
 #define v_mul(a, b)		_mm512_mul_ps(a, b)
 #define v_fma(a, b, c)	_mm512_fmadd_ps(a, b, c)
 #define v_abs(a)		_mm512_abs_ps(a)
+#define v_sum(a)		_mm512_reduce_add_ps(a)
 
 #define in_lane(lane)			((__mmask16) (1u << (lane)))
 #define v_only(lane, f)			_mm512_maskz_mov_ps(in_lane(lane), v_set1(f))

@@ -15,6 +15,7 @@
  *							(x2+x3)+(x0+x1)
  *	v_quad_last(x)			the last lane of each quad in all of its lanes
  *	v_up_quads1(x), v_up_quads2(x)	lanes moved up by one or two quads, zeros in
+ *	v_sum(x)				the sum of all lanes, in any order
  *	v_count_le(x, f)		how many of the lanes 0 .. 14 are <= f
  *
  * The topics of lane l are l, l + 16, l + 32 ...
@@ -184,40 +185,48 @@ SWEEP(const VsLdaSampler *s, bool fresh, uint64_t seed, size_t ndocs,
 				  words + docs[d].start, topics + docs[d].start);
 }
 
-/* The sum of all lanes. */
-INLINE float
-sum_of(V x)
+/*
+ * For each word its count by its probability, theta . row; 0 if no topic that
+ * has a share can make it: it says nothing then.
+ */
+INLINE void
+fold_ratios(int stride, int n, const float *const *rows, const float *counts,
+			const float *theta, float *ratios)
 {
-	float		ends[VS_LDA_LANES] __attribute__((aligned(64)));
+	for (int w = 0; w < n; w++)
+	{
+		V			dot = v_zero();
+		float		p;
 
-	v_store(ends, prefix(x));
-	return ends[VS_LDA_LANES - 1];
+		for (int i = 0; i < stride; i += VS_LDA_LANES)
+			dot = v_fma(v_load(theta + i), v_load(rows[w] + i), dot);
+		p = v_sum(dot);
+		ratios[w] = p > 0 ? counts[w] / p : 0;
+	}
 }
 
-/* Add a word's share to next. */
-INLINE void
-fold_word(int stride, const float *row, float count, const float *theta,
-		  float *next)
+/* The sum over words of their ratios by their rows, at i. */
+INLINE		V
+fold_sum(int i, int n, const float *const *rows, const float *ratios)
 {
-	V			dot = v_zero();
-	float		p;
+	V			even = v_zero();
+	V			odd = v_zero();
+	int			w = 0;
 
-	for (int i = 0; i < stride; i += VS_LDA_LANES)
-		dot = v_fma(v_load(theta + i), v_load(row + i), dot);
-	p = sum_of(dot);
-
-	/* no topic that has a share can make the word: it says nothing */
-	if (!(p > 0))
-		return;
-	dot = v_set1(count / p);
-	for (int i = 0; i < stride; i += VS_LDA_LANES)
-		v_store(next + i, v_fma(dot, v_load(row + i), v_load(next + i)));
+	for (; w + 1 < n; w += 2)
+	{
+		even = v_fma(v_set1(ratios[w]), v_load(rows[w] + i), even);
+		odd = v_fma(v_set1(ratios[w + 1]), v_load(rows[w + 1] + i), odd);
+	}
+	if (w < n)
+		even = v_fma(v_set1(ratios[w]), v_load(rows[w] + i), even);
+	return v_add(even, odd);
 }
 
 TARGET float
 FOLD(int stride, const float *alpha, int n, const float *const *rows,
 	 const float *counts, float tolerance, int iterations,
-	 float *theta, float *next)
+	 float *theta, float *ratios)
 {
 	float		tokens = 0;
 	float		prior;
@@ -229,7 +238,7 @@ FOLD(int stride, const float *alpha, int n, const float *const *rows,
 		tokens += counts[w];
 	for (int i = 0; i < stride; i += VS_LDA_LANES)
 		sum = v_add(sum, v_load(alpha + i));
-	prior = sum_of(sum);
+	prior = v_sum(sum);
 	total = prior;
 	share = v_set1(1 + tokens / prior);
 	for (int i = 0; i < stride; i += VS_LDA_LANES)
@@ -238,22 +247,20 @@ FOLD(int stride, const float *alpha, int n, const float *const *rows,
 	{
 		V			change = v_zero();
 
-		for (int i = 0; i < stride; i += VS_LDA_LANES)
-			v_store(next + i, v_zero());
-		for (int w = 0; w < n; w++)
-			fold_word(stride, rows[w], counts[w], theta, next);
+		fold_ratios(stride, n, rows, counts, theta, ratios);
 		sum = v_zero();
 		for (int i = 0; i < stride; i += VS_LDA_LANES)
 		{
 			V			old = v_load(theta + i);
-			V			new = v_fma(old, v_load(next + i), v_load(alpha + i));
+			V			new = v_fma(old, fold_sum(i, n, rows, ratios),
+									v_load(alpha + i));
 
 			change = v_add(change, v_abs(v_sub(new, old)));
 			sum = v_add(sum, new);
 			v_store(theta + i, new);
 		}
-		total = sum_of(sum);
-		if (sum_of(change) < tolerance * (tokens + prior))
+		total = v_sum(sum);
+		if (v_sum(change) < tolerance * (tokens + prior))
 			break;
 	}
 	return total;

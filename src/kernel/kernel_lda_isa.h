@@ -19,7 +19,7 @@ extern void vs_lda_scalar_sweep(const VsLdaSampler *s, bool fresh,
 extern float vs_lda_scalar_fold(int stride, const float *alpha, int n,
 								const float *const *rows, const float *counts,
 								float tolerance, int iterations,
-								float *theta, float *next);
+								float *theta, float *ratios);
 
 /* Each instruction set's entry, as in kernel_isa.h. */
 #ifdef VS_HAVE_X86

@@ -129,6 +129,13 @@ up_quads(Quads x, int n)
 	return r;
 }
 
+INLINE float
+v_sum(Quads x)
+{
+	return vaddvq_f32(vaddq_f32(vaddq_f32(x.q[0], x.q[1]),
+								vaddq_f32(x.q[2], x.q[3])));
+}
+
 INLINE int
 v_count_le(Quads x, float f)
 {

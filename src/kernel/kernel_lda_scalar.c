@@ -124,6 +124,16 @@ up_quads(Lanes a, int n)
 	return r;
 }
 
+static inline float
+v_sum(Lanes a)
+{
+	float		sum = 0;
+
+	FOR_LANES	sum +=a.x[l];
+
+	return sum;
+}
+
 static inline int
 v_count_le(Lanes a, float f)
 {

@@ -51,7 +51,6 @@ typedef struct VsLdaLoaded
 	uint32	   *place;			/* [V]: zeros between documents */
 	bool		in_use;			/* by a document; or it ended in an error */
 	float	   *theta;			/* [stride] */
-	float	   *next;			/* [stride] */
 } VsLdaLoaded;
 
 extern void vs_lda_catalog_init(void);
@@ -91,12 +90,18 @@ extern VS_NORETURN void vs_lda_not_owner(const char *name);
 
 /* lda_model.c */
 
-/* A model without words, of a vocabulary, with room for phi. */
+/* A model without words; what is in phi is not said. */
 extern VsLdaLoaded *vs_lda_loaded_new(MemoryContext context, const char *name,
 									  int topics, int words);
 
-/* Turn counts in phi into probabilities. */
-extern void vs_lda_model_normalize(VsLdaModel *model);
+/* A word's row of phi, after having filled it with zeros. */
+extern float *vs_lda_model_row(const VsLdaModel *model, int word);
+
+/* Turn the counts in a row into probabilities; with what vs_lda_model_inverse
+ * made of the topics. */
+extern float *vs_lda_model_inverse(const VsLdaModel *model);
+extern void vs_lda_model_normalize(const VsLdaModel *model,
+								   const float *inverse, float *row);
 
 /* lda_infer.c */
 

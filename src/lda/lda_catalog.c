@@ -271,14 +271,16 @@ read_counts(VsLdaModel *model, float *row, Datum topics, Datum counts)
 	}
 }
 
+/* inverse is NULL if counts are wanted. */
 static void
-read_word(VsLdaLoaded *loaded, const Datum *values)
+read_word(VsLdaLoaded *loaded, const Datum *values, const float *inverse)
 {
 	VsLdaModel *model = loaded->model;
 	int			number = DatumGetInt32(values[WORD_NUMBER - 1]);
 	text	   *t = DatumGetTextPP(values[WORD_TEXT - 1]);
 	VsLdaWord  *word;
 	char	   *copy;
+	float	   *row;
 
 	if (number < 0 || number >= model->words ||
 		model->word[number].text != NULL)
@@ -294,8 +296,10 @@ read_word(VsLdaLoaded *loaded, const Datum *values)
 	if (vs_lda_vocabulary_find(loaded->vocabulary, word->text, word->len) >= 0)
 		damaged(model->name, "A word is there twice.");
 	vs_lda_vocabulary_put(loaded->vocabulary, word, number);
-	read_counts(model, model->phi + (Size) number * model->stride,
-				values[WORD_TOPICS - 1], values[WORD_COUNTS - 1]);
+	row = vs_lda_model_row(model, number);
+	read_counts(model, row, values[WORD_TOPICS - 1], values[WORD_COUNTS - 1]);
+	if (inverse != NULL)
+		vs_lda_model_normalize(model, inverse, row);
 }
 
 static SysScanDesc
@@ -309,7 +313,7 @@ scan_words(Oid schema, Relation words, const char *name, Snapshot snapshot,
 }
 
 static void
-read_words(Oid schema, VsLdaLoaded *loaded, Snapshot snapshot)
+read_words(Oid schema, VsLdaLoaded *loaded, Snapshot snapshot, bool raw)
 {
 	Relation	words = vs_extension_open(schema, WORD_TABLE, AccessShareLock);
 	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext,
@@ -320,6 +324,7 @@ read_words(Oid schema, VsLdaLoaded *loaded, Snapshot snapshot)
 								  snapshot, &key);
 	HeapTuple	tuple;
 	int			n = 0;
+	float	   *inverse = raw ? NULL : vs_lda_model_inverse(loaded->model);
 
 	/* the scan allocates in the context in which it is called */
 	while ((tuple = systable_getnext(scan)) != NULL)
@@ -329,7 +334,7 @@ read_words(Oid schema, VsLdaLoaded *loaded, Snapshot snapshot)
 		MemoryContext old = MemoryContextSwitchTo(scratch);
 
 		heap_deform_tuple(tuple, RelationGetDescr(words), values, nulls);
-		read_word(loaded, values);
+		read_word(loaded, values, inverse);
 		MemoryContextSwitchTo(old);
 		if (++n % 128 == 0)
 		{
@@ -369,9 +374,7 @@ load_row(Oid schema, Relation models, HeapTuple tuple, Snapshot snapshot,
 	loaded = vs_lda_loaded_new(context, name, topics, words);
 	read_record(&loaded->record, values, nulls);
 	read_topics(loaded->model, values);
-	read_words(schema, loaded, snapshot);
-	if (!raw)
-		vs_lda_model_normalize(loaded->model);
+	read_words(schema, loaded, snapshot, raw);
 	MemoryContextSwitchTo(old);
 	return loaded;
 }

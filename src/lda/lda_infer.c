@@ -8,8 +8,11 @@
 #include "lda/lda.h"
 
 /* Fold-in ends when theta changes by less than this share of it. */
-#define TOLERANCE	1e-4f
+#define TOLERANCE	3e-4f
 #define ITERATIONS	200
+
+/* Distinct words of a document that needs no memory. */
+#define FEW			128
 
 void
 vs_lda_bag_init(VsLdaBag *bag, VsLdaLoaded *loaded)
@@ -79,17 +82,26 @@ vs_lda_infer(VsLdaBag *bag)
 {
 	VsLdaLoaded *loaded = bag->loaded;
 	const VsLdaModel *model = loaded->model;
-	const float *few[64];
-	const float **rows = bag->n <= (int) lengthof(few) ? few :
-	palloc_extended(sizeof(float *) * bag->n, MCXT_ALLOC_HUGE);
+	const float *few_rows[FEW];
+	float		few_ratios[FEW];
+	const float **rows = few_rows;
+	float	   *ratios = few_ratios;
 	float		sum;
 
+	if (bag->n > FEW)
+	{
+		rows = palloc_extended(sizeof(float *) * bag->n, MCXT_ALLOC_HUGE);
+		ratios = palloc_extended(sizeof(float) * bag->n, MCXT_ALLOC_HUGE);
+	}
 	for (int i = 0; i < bag->n; i++)
 		rows[i] = model->phi + (Size) bag->words[i] * model->stride;
 	sum = vs_kernels->lda.fold(model->stride, model->alpha, bag->n, rows,
 							   bag->counts, TOLERANCE, ITERATIONS,
-							   loaded->theta, loaded->next);
-	if (rows != few)
+							   loaded->theta, ratios);
+	if (bag->n > FEW)
+	{
 		pfree(rows);
+		pfree(ratios);
+	}
 	return sum;
 }

@@ -11,12 +11,12 @@
 #include "kernel/kernel_lda.h"
 #include "lda/lda.h"
 
-/* Aligned zeros in a context, of any size. */
+/* Aligned memory in a context, of any size. */
 static void *
-aligned_zeros(MemoryContext context, Size bytes)
+aligned(MemoryContext context, Size bytes, int flags)
 {
 	char	   *p = MemoryContextAllocExtended(context, bytes + VS_LDA_ALIGN,
-											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+											   MCXT_ALLOC_HUGE | flags);
 
 	return (void *) TYPEALIGN(VS_LDA_ALIGN, p);
 }
@@ -41,32 +41,42 @@ vs_lda_loaded_new(MemoryContext context, const char *name, int topics,
 										  sizeof(VsLdaTopic) * topics);
 	model->word = MemoryContextAllocExtended(context, sizeof(VsLdaWord) * Max(words, 1),
 											 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	model->phi = aligned_zeros(context, mul_size(row, words));
-	model->alpha = aligned_zeros(context, row);
-	loaded->theta = aligned_zeros(context, row);
-	loaded->next = aligned_zeros(context, row);
+	model->phi = aligned(context, mul_size(row, words), 0);
+	model->alpha = aligned(context, row, MCXT_ALLOC_ZERO);
+	loaded->theta = aligned(context, row, MCXT_ALLOC_ZERO);
 	loaded->place = MemoryContextAllocExtended(context, sizeof(uint32) * Max(words, 1),
 											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	loaded->vocabulary = vs_lda_vocabulary_new(context, words);
 	return loaded;
 }
 
-void
-vs_lda_model_normalize(VsLdaModel *model)
+float *
+vs_lda_model_row(const VsLdaModel *model, int word)
 {
-	float	   *inverse = aligned_zeros(CurrentMemoryContext,
-										sizeof(float) * model->stride);
-	float		beta = (float) model->beta;
+	return memset(model->phi + (Size) word * model->stride, 0,
+				  sizeof(float) * model->stride);
+}
+
+float *
+vs_lda_model_inverse(const VsLdaModel *model)
+{
+	float	   *inverse = aligned(CurrentMemoryContext,
+								  sizeof(float) * model->stride,
+								  MCXT_ALLOC_ZERO);
 
 	for (int k = 0; k < model->topics; k++)
 		inverse[k] = (float) (1 / (model->topic[k].tokens +
 								   model->beta * model->words));
-	for (int w = 0; w < model->words; w++)
-	{
-		float	   *row = model->phi + (Size) w * model->stride;
+	return inverse;
+}
 
-		/* zeros behind the topics stay */
-		for (int k = 0; k < model->stride; k++)
-			row[k] = (row[k] + beta) * inverse[k];
-	}
+void
+vs_lda_model_normalize(const VsLdaModel *model, const float *inverse,
+					   float *row)
+{
+	float		beta = (float) model->beta;
+
+	/* zeros behind the topics stay */
+	for (int k = 0; k < model->stride; k++)
+		row[k] = (row[k] + beta) * inverse[k];
 }

@@ -28,6 +28,9 @@
 /* Tokens between two looks at interrupts. */
 #define CHUNK_TOKENS	100000
 
+/* A sweep over fewer tokens for each word is not parted. */
+#define SMALL_SWEEP		4
+
 /* Parts that merging is claimed in. */
 #define MERGE_PARTS		64
 
@@ -178,8 +181,6 @@ static void
 copy_counts(const Shared *shared, const VsLdaSampler *from,
 			VsLdaSampler *to)
 {
-	if (from->word_topic == to->word_topic)
-		return;
 	memcpy(to->word_topic, from->word_topic,
 		   sizeof(float) * shared->stride * shared->words);
 	memcpy(to->topic, from->topic, sizeof(double) * shared->topics);
@@ -214,18 +215,15 @@ part_start(const Shared *shared, const VsLdaDoc *docs, int part)
 	return low;
 }
 
+/* Sweep documents on some counts. */
 static void
-sweep_part(VsLdaTeam *team, int part)
+sweep_documents(VsLdaTeam *team, VsLdaSampler *s, Size from, Size end)
 {
 	Shared	   *shared = team->shared;
-	VsLdaSampler *s = &team->part[part];
 	const VsLdaDoc *docs = (VsLdaDoc *) ((char *) shared + shared->docs);
 	const uint32_t *words = (uint32_t *) ((char *) shared + shared->doc_words);
 	uint16_t   *topics = (uint16_t *) ((char *) shared + shared->doc_topics);
-	Size		from = part_start(shared, docs, part);
-	Size		end = part_start(shared, docs, part + 1);
 
-	copy_counts(shared, &team->counts, s);
 	s->beta = shared->beta;
 	s->beta_sum = shared->beta_sum;
 	while (from < end)
@@ -240,6 +238,17 @@ sweep_part(VsLdaTeam *team, int part)
 		from = to;
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+static void
+sweep_part(VsLdaTeam *team, int part)
+{
+	Shared	   *shared = team->shared;
+	const VsLdaDoc *docs = (VsLdaDoc *) ((char *) shared + shared->docs);
+
+	copy_counts(shared, &team->counts, &team->part[part]);
+	sweep_documents(team, &team->part[part], part_start(shared, docs, part),
+					part_start(shared, docs, part + 1));
 }
 
 /* Add the differences of the parts to the counts of some words. */
@@ -457,6 +466,15 @@ merge_topics(VsLdaTeam *team)
 	}
 }
 
+/* Few tokens cost less than to copy the counts and to merge them. */
+static bool
+is_small(const Shared *shared, const VsLdaWindow *w, Size first, Size last)
+{
+	return first == last ||
+		w->docs[last - 1].start + w->docs[last - 1].length -
+		w->docs[first].start < SMALL_SWEEP * (uint64) shared->words;
+}
+
 void
 vs_lda_team_sweep(VsLdaTeam *team, const VsLdaWindow *w, size_t first,
 				  size_t last, bool fresh, uint64 seed)
@@ -470,12 +488,14 @@ vs_lda_team_sweep(VsLdaTeam *team, const VsLdaWindow *w, size_t first,
 	shared->docs = (char *) w->docs - (char *) shared;
 	shared->doc_words = (char *) w->words - (char *) shared;
 	shared->doc_topics = (char *) w->topics - (char *) shared;
-	run_command(team, COMMAND_SWEEP);
-	if (copies_of(shared->parts) > 0)
+	if (shared->parts == 1 || is_small(shared, w, first, last))
 	{
-		run_command(team, COMMAND_MERGE);
-		merge_topics(team);
+		sweep_documents(team, &team->counts, first, last);
+		return;
 	}
+	run_command(team, COMMAND_SWEEP);
+	run_command(team, COMMAND_MERGE);
+	merge_topics(team);
 }
 
 void

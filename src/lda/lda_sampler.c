@@ -5,18 +5,23 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
 #include "lda/lda_progress.h"
 #include "lda/lda_sampler.h"
 
-/* Where learning begins, if nothing is given. */
+/* What is taken if nothing is given: alpha only to begin with. */
 #define FIRST_ALPHA_SUM		5.0
-#define FIRST_BETA			0.05
+#define DEFAULT_BETA(topics)	(0.35 / sqrt(topics))
 
-/* Sweeps before the first look at the hyper-parameters. */
-#define BURN_IN				10
+/*
+ * The share of the sweeps before the first look at the hyper-parameters.
+ * While alpha is large documents have many topics, and topics can still move.
+ */
+#define BURN_IN				0.4
 
 /* The last quarter of the sweeps is averaged, every second one of them. */
 #define AVERAGE_PART		4
@@ -31,7 +36,7 @@ static const struct
 	int			percent;
 	int			sweeps;
 }			stages[] = {
-	{1, 30}, {2, 30}, {4, 25}, {8, 20}, {16, 12}, {32, 8}
+	{1, 60}, {2, 60}, {4, 50}, {8, 40}, {16, 24}, {32, 16}
 };
 
 typedef struct Training
@@ -86,20 +91,36 @@ averages(const VsLdaSettings *settings, const VsLdaModel *base)
 		settings->iterations >= 2 * AVERAGE_PART;
 }
 
+/* Bytes of one number for each word and topic. */
 static Size
-average_size(const VsLdaSettings *s, int words)
+matrix_size(const VsLdaSettings *s, int words)
 {
 	return mul_size(sizeof(float) * VS_LDA_STRIDE(s->topics), words);
+}
+
+/*
+ * Bytes beside the window: the team's counts, their sum over samples, the
+ * model that comes out, and the one that went in.
+ */
+static Size
+fixed_memory(const VsLdaCorpus *corpus, const VsLdaSettings *settings,
+			 bool average, const VsLdaModel *base)
+{
+	Size		bytes = add_size(vs_lda_team_size(settings->topics, corpus->words,
+												  settings->workers),
+								 mul_size(matrix_size(settings, corpus->words),
+										  average ? 2 : 1));
+
+	return base == NULL ? bytes :
+		add_size(bytes, matrix_size(settings, base->words));
 }
 
 /* How much memory the window gets. */
 static Size
 window_memory(const VsLdaCorpus *corpus, const VsLdaSettings *settings,
-			  bool average)
+			  bool average, const VsLdaModel *base)
 {
-	Size		fixed = add_size(vs_lda_team_size(settings->topics, corpus->words,
-												  settings->workers),
-								 average ? average_size(settings, corpus->words) : 0);
+	Size		fixed = fixed_memory(corpus, settings, average, base);
 	Size		least = add_size(fixed, vs_lda_corpus_least(corpus));
 	Size		wanted = vs_lda_corpus_size(corpus);
 
@@ -133,7 +154,7 @@ begin_hyper(Training *t)
 		t->alpha[k] = t->base != NULL ? t->base->topic[k].alpha :
 			s->alpha > 0 ? s->alpha : FIRST_ALPHA_SUM / topics;
 	t->beta = t->base != NULL ? t->base->beta : s->beta > 0 ? s->beta :
-		FIRST_BETA;
+		DEFAULT_BETA(topics);
 	if (t->base == NULL && s->optimize_interval > 0 && s->alpha == 0)
 		t->histogram = vs_lda_histogram_new(topics);
 	set_alpha(t);
@@ -145,7 +166,8 @@ static bool
 learns_after(const Training *t, int sweep)
 {
 	return t->settings->optimize_interval > 0 && t->base == NULL &&
-		sweep >= BURN_IN && sweep < t->settings->iterations &&
+		sweep >= BURN_IN * t->settings->iterations &&
+		sweep < t->settings->iterations &&
 		sweep % t->settings->optimize_interval == 0;
 }
 
@@ -156,7 +178,7 @@ learn(Training *t)
 
 	if (t->histogram != NULL)
 		vs_lda_histogram_alpha(t->histogram, t->alpha);
-	if (t->settings->beta == 0)
+	if (t->settings->optimize_beta)
 		t->beta = vs_lda_learn_beta(c->topics, t->corpus->words, c->stride,
 									c->word_topic, c->topic, t->beta);
 	set_alpha(t);
@@ -302,18 +324,9 @@ finish(Training *t)
 	};
 
 	result.tokens = palloc(sizeof(double) * c->topics);
-	if (t->samples > 0)
-	{
-		result.counts = t->average;
-		for (Size i = 0; i < size; i++)
-			t->average[i] /= t->samples;
-	}
-	else
-	{
-		result.counts = palloc_extended(sizeof(float) * size,
-										MCXT_ALLOC_HUGE);
-		memcpy(result.counts, c->word_topic, sizeof(float) * size);
-	}
+	for (Size i = 0; t->samples > 0 && i < size; i++)
+		t->average[i] /= t->samples;
+	result.counts = t->samples > 0 ? t->average : c->word_topic;
 	for (int k = 0; k < c->topics; k++)
 		result.tokens[k] = t->samples > 0 ?
 			t->average_tokens[k] / t->samples : c->topic[k];
@@ -331,7 +344,7 @@ vs_lda_train(VsLdaCorpus *corpus, const VsLdaSettings *settings,
 		.seed = settings->seed,
 	};
 	bool		average = averages(settings, base);
-	Size		window_bytes = window_memory(corpus, settings, average);
+	Size		window_bytes = window_memory(corpus, settings, average, base);
 	void	   *window;
 
 	t.team = vs_lda_team_new(settings->topics, corpus->words,
@@ -339,7 +352,7 @@ vs_lda_train(VsLdaCorpus *corpus, const VsLdaSettings *settings,
 	t.counts = vs_lda_team_counts(t.team);
 	if (average)
 	{
-		t.average = palloc_extended(average_size(settings, corpus->words),
+		t.average = palloc_extended(matrix_size(settings, corpus->words),
 									MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 		t.average_tokens = palloc0(sizeof(double) * settings->topics);
 	}

@@ -11,7 +11,8 @@ typedef struct VsLdaSettings
 {
 	int			topics;
 	double		alpha;			/* of each topic; or 0: learn it */
-	double		beta;			/* or 0: learn it */
+	double		beta;			/* or 0: the default */
+	bool		optimize_beta;	/* learn it */
 	int			iterations;		/* sweeps */
 	int			optimize_interval;	/* sweeps between looks at what is
 									 * learned; 0: never */
@@ -26,7 +27,8 @@ typedef struct VsLdaResult
 {
 	int			topics;
 	int			words;
-	float	   *counts;			/* [V][stride]: tokens of a word in a topic */
+	float	   *counts;			/* [V][stride]: tokens of a word in a topic;
+								 * until vs_lda_train_end */
 	double	   *tokens;			/* [topics] */
 	double	   *alpha;			/* [topics] */
 	double		beta;

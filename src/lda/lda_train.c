@@ -97,7 +97,7 @@ share_arg(FunctionCallInfo fcinfo, int n, const char *what, bool with_one)
 	return value;
 }
 
-/* A hyper-parameter; 0 if it is to be learned. */
+/* A hyper-parameter; 0 if it is not given. */
 static double
 hyper_arg(FunctionCallInfo fcinfo, int n, const char *what)
 {
@@ -107,7 +107,7 @@ hyper_arg(FunctionCallInfo fcinfo, int n, const char *what)
 		return 0;
 	value = PG_GETARG_FLOAT8(n);
 	if (!(value >= 1e-6 && value <= MAX_HYPER))
-		out_of_range(what, psprintf("between 1e-6 and %g, or null to be learned",
+		out_of_range(what, psprintf("between 1e-6 and %g, or null",
 									MAX_HYPER));
 	return value;
 }
@@ -175,6 +175,8 @@ read_train_call(FunctionCallInfo fcinfo, Call *call)
 	call->settings.alpha = hyper_arg(fcinfo, 3, "alpha");
 	call->settings.beta = hyper_arg(fcinfo, 4, "beta");
 	call->method = method_arg(fcinfo, 14);
+	not_null(fcinfo, 15, "optimize_beta");
+	call->settings.optimize_beta = PG_GETARG_BOOL(15);
 	call->settings.online = strcmp(call->method, "online") == 0;
 	if (!PG_ARGISNULL(5))
 		call->settings.iterations = int_arg(fcinfo, 5, "iterations", 1,
@@ -242,7 +244,7 @@ order_topics(const VsLdaResult *result, bool sorted)
 	return order;
 }
 
-/* Counts into phi. */
+/* The counts of a training, into phi. */
 static void
 fill_counts(VsLdaModel *model, const VsLdaResult *result,
 			const TopicOrder *order)
@@ -250,16 +252,14 @@ fill_counts(VsLdaModel *model, const VsLdaResult *result,
 	for (int w = 0; w < model->words; w++)
 	{
 		const float *from = result->counts + (Size) w * model->stride;
-		float	   *to = model->phi + (Size) w * model->stride;
+		float	   *to = vs_lda_model_row(model, w);
 
 		for (int k = 0; k < model->topics; k++)
 			to[k] = from[order[k].topic];
-		memset(to + model->topics, 0,
-			   sizeof(float) * (model->stride - model->topics));
 	}
 }
 
-/* A model without counts. */
+/* A model without its phi. */
 static VsLdaLoaded *
 make_model(const Call *call, const VsLdaCorpus *corpus,
 		   const VsLdaResult *result, const TopicOrder *order,
@@ -316,24 +316,39 @@ held_out_perplexity(VsLdaLoaded *loaded, VsLdaCorpus *corpus)
 }
 
 /*
- * A model with counts in phi, and what is told of it, which is by
- * probabilities.  The documents of an update need not have the words of all
- * topics, so the coherence of its base stays.
+ * What is told of a model, by the probabilities that its counts give.  The
+ * documents of an update need not have the words of all topics, so the
+ * coherence of its base stays.
  */
-static VsLdaLoaded *
-judged_model(const Call *call, VsLdaCorpus *corpus, const VsLdaResult *result,
-			 const VsLdaModel *base)
+static void
+judge(VsLdaLoaded *loaded, VsLdaCorpus *corpus, const VsLdaModel *base)
 {
-	TopicOrder *order = order_topics(result, base == NULL);
-	VsLdaLoaded *loaded = make_model(call, corpus, result, order, base);
+	VsLdaModel *model = loaded->model;
+	float	   *inverse = vs_lda_model_inverse(model);
 
 	vs_lda_progress_update("judging", 0, 0);
-	fill_counts(loaded->model, result, order);
-	vs_lda_model_normalize(loaded->model);
+	for (int w = 0; w < model->words; w++)
+		vs_lda_model_normalize(model, inverse,
+							   model->phi + (Size) w * model->stride);
 	if (base == NULL)
-		vs_lda_corpus_coherence(loaded->model, corpus);
+		vs_lda_corpus_coherence(model, corpus);
 	loaded->record.perplexity = held_out_perplexity(loaded, corpus);
-	fill_counts(loaded->model, result, order);
+}
+
+/* Train, judge, and make a model with counts in phi of what came out. */
+static VsLdaLoaded *
+train_and_judge(const Call *call, VsLdaCorpus *corpus, const VsLdaModel *base,
+				int *processes)
+{
+	VsLdaResult result = vs_lda_train(corpus, &call->settings, base);
+	TopicOrder *order = order_topics(&result, base == NULL);
+	VsLdaLoaded *loaded = make_model(call, corpus, &result, order, base);
+
+	fill_counts(loaded->model, &result, order);
+	judge(loaded, corpus, base);
+	fill_counts(loaded->model, &result, order);
+	*processes = result.processes;
+	vs_lda_train_end(&result);
 	return loaded;
 }
 
@@ -437,8 +452,8 @@ static Datum
 train(FunctionCallInfo fcinfo, Call *call)
 {
 	VsLdaCorpus *corpus;
-	VsLdaResult result;
 	VsLdaLoaded *loaded;
+	int			processes;
 	Relation	models;
 
 	if (vs_lda_exists(call->schema, call->name))
@@ -450,9 +465,7 @@ train(FunctionCallInfo fcinfo, Call *call)
 	if (call->settings.iterations == 0)
 		call->settings.iterations = default_iterations(call->settings.online,
 													   corpus->tokens);
-	result = vs_lda_train(corpus, &call->settings, NULL);
-	loaded = judged_model(call, corpus, &result, NULL);
-	vs_lda_train_end(&result);
+	loaded = train_and_judge(call, corpus, NULL, &processes);
 	fill_record(call, corpus, &loaded->record);
 	loaded->record.rights = vs_rights_new();
 	loaded->record.config = call->config;
@@ -464,7 +477,7 @@ train(FunctionCallInfo fcinfo, Call *call)
 	vs_lda_write(call->schema, models, loaded);
 	table_close(models, NoLock);
 	vs_lda_corpus_end(corpus);
-	return train_result(fcinfo, loaded, corpus, result.processes);
+	return train_result(fcinfo, loaded, corpus, processes);
 }
 
 PG_FUNCTION_INFO_V1(vs_lda_train_model);
@@ -532,8 +545,8 @@ update(FunctionCallInfo fcinfo, Call *call)
 	Relation	models = vs_lda_lock_model(call->schema, call->name);
 	VsLdaLoaded *base = load_base(call);
 	VsLdaCorpus *corpus;
-	VsLdaResult result;
 	VsLdaLoaded *loaded;
+	int			processes;
 
 	call->collect.config = vs_lda_config(base);
 	call->settings.topics = base->model->topics;
@@ -547,9 +560,7 @@ update(FunctionCallInfo fcinfo, Call *call)
 						   corpus->rejected),
 				 errhint("Words in at least min_df documents are added, unless new_words is false.")));
 	check_counts(corpus, base->model);
-	result = vs_lda_train(corpus, &call->settings, base->model);
-	loaded = judged_model(call, corpus, &result, base->model);
-	vs_lda_train_end(&result);
+	loaded = train_and_judge(call, corpus, base->model, &processes);
 	fill_record(call, corpus, &loaded->record);
 	loaded->record.documents += base->record.documents;
 	loaded->record.rights = base->record.rights;
@@ -560,7 +571,7 @@ update(FunctionCallInfo fcinfo, Call *call)
 	vs_lda_write(call->schema, models, loaded);
 	table_close(models, NoLock);
 	vs_lda_corpus_end(corpus);
-	return train_result(fcinfo, loaded, corpus, result.processes);
+	return train_result(fcinfo, loaded, corpus, processes);
 }
 
 PG_FUNCTION_INFO_V1(vs_lda_update);

@@ -2,8 +2,8 @@
 #
 # Shows vecsearch on the packages of Debian: builds it, starts a private server
 # that stays up, makes the default model, and runs demo.sql, which embeds the
-# short descriptions of all packages and searches them by meaning.  Installs
-# the packages that are missing.
+# short descriptions of all packages and searches them by meaning, and finds the
+# topics of the whole descriptions.  Installs the packages that are missing.
 
 # shellcheck source=test/cluster.sh
 . "$(dirname "$0")/../cluster.sh"
@@ -24,6 +24,16 @@ prepare_model()
 	fi
 }
 
+# prepare_texts: the whole descriptions in texts, or else the short ones
+prepare_texts()
+{
+	texts=$vs_scratch/texts
+	if ! debian_texts "$texts"; then
+		say "no whole descriptions: the topics are those of the short ones"
+		texts=$packages
+	fi
+}
+
 # In a function, so that the file may change while it runs.
 main()
 {
@@ -39,11 +49,13 @@ main()
 	private_server
 	build_and_install "$vs_tree" >/dev/null
 	packages=$vs_scratch/packages
-	export packages
+	report=$vs_scratch/topics.html
+	export packages texts
 	debian_packages "$packages" || {
 		echo "the lists of Debian's packages cannot be fetched" >&2
 		return 1
 	}
+	prepare_texts
 	prepare_model
 	cluster_init
 	cat >>"$vs_scratch/data/postgresql.conf" <<-END
@@ -54,10 +66,12 @@ main()
 	cluster_start
 	psql -Xq -d postgres -c "CREATE DATABASE demo"
 	psql -Xq -d demo -v ON_ERROR_STOP=1 -v model="$model" \
-		-v name="$model_name" <"$vs_root/test/demo/demo.sql"
+		-v name="$model_name" -v report="$report" <"$vs_root/test/demo/demo.sql"
 
 	cat <<END
-That took $((SECONDS - start)) s in all.  The server is still up.  To go on:
+That took $((SECONDS - start)) s in all.  To see all topics, open in a browser:
+  $report
+The server is still up.  To go on:
   psql -h $PGHOST -p $PGPORT -U $PGUSER demo
 To stop it and remove all its files:
   VS_CLUSTER=$vs_scratch test/cluster.sh stop

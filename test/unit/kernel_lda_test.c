@@ -308,7 +308,7 @@ test_fold(int topics, int n)
 	float	   *phi = take_rows(n + 1, stride);
 	float	   *alpha = take_rows(1, stride);
 	float	   *theta = take_rows(1, stride);
-	float	   *next = take_rows(1, stride);
+	float	   *ratios = malloc(sizeof(float) * (n + 1));
 	double	   *expected = calloc(topics, sizeof(double));
 	const float **rows = malloc(sizeof(float *) * (n + 1));
 	float	   *counts = malloc(sizeof(float) * (n + 1));
@@ -335,7 +335,7 @@ test_fold(int topics, int n)
 		if (!level(i))
 			continue;
 		total = level(i)->lda.fold(stride, alpha, n, rows, counts, 0, 30,
-								   theta, next);
+								   theta, ratios);
 		if (fabs(total - sum) > 1e-5 * sum)
 			fail("sum %g, not %g", total, sum);
 		for (int k = 0; k < topics; k++)
@@ -349,7 +349,7 @@ test_fold(int topics, int n)
 	free(phi);
 	free(alpha);
 	free(theta);
-	free(next);
+	free(ratios);
 	free(expected);
 	free(rows);
 	free(counts);
