@@ -62,6 +62,7 @@ struct VsLdaCorpusState
 
 	/* collecting */
 	VsLdaVocabulary *vocabulary;
+	int64		tokens;			/* of documents to be trained on */
 	int64		document;		/* that is being read, from 1 */
 	uint64		key;			/* of its id */
 	uint64		content;		/* a hash of its words */
@@ -227,7 +228,10 @@ read_documents(VsLdaCorpus *corpus)
 		if (s->is_held)
 			corpus->held++;
 		else
+		{
 			corpus->documents++;
+			s->tokens += s->n;
+		}
 		s->n = 0;
 		s->content = 0;
 		s->document++;
@@ -323,25 +327,11 @@ list_choices(VsLdaCorpus *corpus, bool extend, Choice *choices)
 			choices[chosen++].number = numbers[i];
 		}
 		else
-		{
 			corpus->rejected++;
-			corpus->rejected_tokens += words[i].tokens;
-		}
 	}
 	pfree(words);
 	pfree(numbers);
 	return chosen;
-}
-
-/* Words that were left out by vocabulary_size. */
-static void
-reject_rest(VsLdaCorpus *corpus, const Choice *choices, int64 from, int64 to)
-{
-	for (int64 i = from; i < to; i++)
-	{
-		corpus->rejected++;
-		corpus->rejected_tokens += choices[i].word.tokens;
-	}
 }
 
 static void
@@ -393,12 +383,13 @@ vs_lda_corpus_choose(VsLdaCorpus *corpus, bool extend)
 	n = list_choices(corpus, extend, choices);
 	qsort(choices, n, sizeof(Choice), compare_choices);
 	taken = Min(n, Max(s->options.vocabulary_size - s->base_words, 0));
-	reject_rest(corpus, choices, taken, n);
+	corpus->rejected += n - taken + corpus->forgotten;
 	make_map(corpus, choices, taken);
 	corpus->words = s->base_words + (int) taken;
 	corpus->tokens = 0;
 	for (int w = 0; w < corpus->words; w++)
 		corpus->tokens += corpus->word[w].tokens;
+	corpus->rejected_tokens = s->tokens - corpus->tokens;
 	pfree(choices);
 
 	/* the other words, and the table of them, are not needed any more */

@@ -49,7 +49,8 @@ typedef struct VsLdaCorpus
 	/* after the vocabulary was chosen */
 	int			words;			/* V */
 	VsLdaWord  *word;			/* [V] */
-	int64		rejected;		/* words left out */
+	int64		rejected;		/* words left out; forgotten ones may count
+								 * more than once */
 	int64		rejected_tokens;
 	int64		tokens;			/* of the vocabulary, in documents trained on */
 

@@ -321,7 +321,7 @@ held_out_perplexity(VsLdaLoaded *loaded, VsLdaCorpus *corpus)
  * coherence of its base stays.
  */
 static void
-judge(VsLdaLoaded *loaded, VsLdaCorpus *corpus, bool is_update)
+judge(VsLdaLoaded *loaded, VsLdaCorpus *corpus, const VsLdaModel *base)
 {
 	VsLdaModel *model = loaded->model;
 	float	   *inverse = vs_lda_model_inverse(model);
@@ -330,7 +330,7 @@ judge(VsLdaLoaded *loaded, VsLdaCorpus *corpus, bool is_update)
 	for (int w = 0; w < model->words; w++)
 		vs_lda_model_normalize(model, inverse,
 							   model->phi + (Size) w * model->stride);
-	if (!is_update)
+	if (base == NULL)
 		vs_lda_corpus_coherence(model, corpus);
 	loaded->record.perplexity = held_out_perplexity(loaded, corpus);
 }
@@ -345,7 +345,7 @@ train_and_judge(const Call *call, VsLdaCorpus *corpus, const VsLdaModel *base,
 	VsLdaLoaded *loaded = make_model(call, corpus, &result, order, base);
 
 	fill_counts(loaded->model, &result, order);
-	judge(loaded, corpus, base != NULL);
+	judge(loaded, corpus, base);
 	fill_counts(loaded->model, &result, order);
 	*processes = result.processes;
 	vs_lda_train_end(&result);

@@ -77,6 +77,8 @@ SELECT lda_drop('square_online');
 -- options
 SELECT topics FROM lda_train('options', 'SELECT id, body FROM note', 3, alpha => .125, beta => .25, iterations => 7, seed => -5);
 SELECT beta, (SELECT array_agg(DISTINCT alpha) FROM lda_topic_info(name)) AS alpha, iterations, seed FROM lda_models WHERE name = 'options';
+SELECT topics FROM lda_train('learned', 'SELECT id, body FROM note', 2, optimize_beta => true);
+SELECT beta > 0 AND beta <> (SELECT beta FROM lda_models WHERE name = 'note') AS learned FROM lda_models WHERE name = 'learned';
 SELECT topics FROM lda_train('fixed', 'SELECT id, body FROM note', 4, optimize_interval => 0);
 SELECT (SELECT count(DISTINCT alpha) FROM lda_topic_info(name)) AS alphas FROM lda_models WHERE name = 'fixed';
 SELECT words, words_left_out, tokens_left_out FROM lda_train('size', 'SELECT id, body FROM note', 2, vocabulary_size => 7);
@@ -457,6 +459,7 @@ SELECT lda_train('bad', 'SELECT id, body FROM note', 2, config => 'klingon');
 SELECT lda_train('bad', 'SELECT id, body FROM note', 2, config => '123456789');
 SELECT lda_train('bad', 'SELECT id, body FROM note', 2, method => 'vb');
 SELECT lda_train('bad', 'SELECT id, body FROM note', 2, method => NULL);
+SELECT lda_train('bad', 'SELECT id, body FROM note', 2, optimize_beta => NULL);
 -- names
 SELECT lda_train('note', 'SELECT id, body FROM note', 2);
 SELECT lda_train('note', 'SELECT 1 / 0, body FROM note', 2);

@@ -179,6 +179,15 @@ for my $case (@small)
 	cmp_ok($perplexity, '<', $truth * $bound, "good with little memory: $call");
 }
 like(slurp_file($node->logfile, $log), qr/temporary file: path/, 'temporary files are used');
+
+# a vocabulary that does not fit: words of few documents go, and are counted
+my ($code, $out, $err) = $node->psql('postgres', q{SET maintenance_work_mem = '2MB';
+	SELECT words, words_left_out > 50000, tokens, tokens_left_out FROM lda_train('rare',
+		'SELECT i, concat_ws($$ $$, $$cat dog fur paw$$, $$a$$ || i, $$b$$ || i, $$c$$ || i, $$w$$ || i % 100) FROM generate_series(1, 20000) i', 5,
+		config => 'simple', iterations => 10)});
+is($out, '104|t|100000|60000', 'a vocabulary that does not fit');
+like($err, qr/NOTICE:  \d+ rare words were forgotten while documents were read/, 'is told');
+sql(q{SELECT lda_drop('rare')});
 like(said("SET maintenance_work_mem = '1MB'; SELECT lda_train('gone', '$documents', 1000, config => 'simple')"),
 	qr/^training needs at least \d+ MB of memory$/, 'counts that do not fit are an error');
 like(said("SET temp_file_limit = '200kB'; SET maintenance_work_mem = '2MB'; SELECT lda_train('gone', '$twice', 10, config => 'simple')"),
@@ -244,7 +253,7 @@ my $two = version_of('workers => 2');
 is(version_of('workers => 2'), $two, 'two processes make the same model again');
 isnt(version_of('workers => 1'), $two, 'which is not that of one');
 my $three = version_of('workers => 3');
-my ($code, $out, $err) = $node->psql('postgres', "SET max_parallel_workers = 1;
+($code, $out, $err) = $node->psql('postgres', "SET max_parallel_workers = 1;
 	SELECT processes FROM lda_train('version', '$documents', 10, config => 'simple', iterations => 20, workers => 3)");
 is($out, '2', 'fewer processes than wanted');
 like($err, qr/NOTICE:  lda_train works with 2 of 3 processes/, 'are told');
