@@ -120,79 +120,79 @@ GRANT SELECT ON lda_progress TO PUBLIC;
 -- Topics of documents
 
 CREATE FUNCTION lda_topics(model text, document text) RETURNS vector
-	AS 'MODULE_PATHNAME', 'vs_lda_topics_text'
+	AS 'MODULE_PATHNAME', 'vs_lda_topics'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
 COMMENT ON FUNCTION lda_topics(text, text) IS
 	'shares of the topics of a model in a text: a vector of num_topics elements that add up to 1; fold-in with the topics fixed; words the model does not know are left out, and a text without others has the shares of the prior';
 
 CREATE FUNCTION lda_topics(model text, document tsvector) RETURNS vector
-	AS 'MODULE_PATHNAME', 'vs_lda_topics_tsvector'
+	AS 'MODULE_PATHNAME', 'vs_lda_topics'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 500;
 COMMENT ON FUNCTION lda_topics(text, tsvector) IS
 	'shares of the topics of a model in a tsvector: a word counts as often as it has positions, or once if it has none';
 
 CREATE FUNCTION lda_topics(model text, words text[], counts integer[]) RETURNS vector
-	AS 'MODULE_PATHNAME', 'vs_lda_topics_arrays'
+	AS 'MODULE_PATHNAME', 'vs_lda_topics'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 500;
 COMMENT ON FUNCTION lda_topics(text, text[], integer[]) IS
 	'shares of the topics of a model in a document given by its words and how often it has each; 2202E if the arrays differ in length';
 
 CREATE FUNCTION lda_topics_pinned(model text, document text) RETURNS vector
-	AS 'MODULE_PATHNAME', 'vs_lda_topics_pinned_text'
+	AS 'MODULE_PATHNAME', 'vs_lda_topics_pinned'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 1000;
 COMMENT ON FUNCTION lda_topics_pinned(text, text) IS
 	'as lda_topics, by a model name@version, which never changes: for generated columns and indexes; 42704 if the model has another version';
 
 CREATE FUNCTION lda_topics_pinned(model text, document tsvector) RETURNS vector
-	AS 'MODULE_PATHNAME', 'vs_lda_topics_pinned_tsvector'
+	AS 'MODULE_PATHNAME', 'vs_lda_topics_pinned'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 500;
 COMMENT ON FUNCTION lda_topics_pinned(text, tsvector) IS
 	'as lda_topics, by a model name@version, which never changes: for generated columns and indexes; 42704 if the model has another version';
 
 CREATE FUNCTION lda_topics_pinned(model text, words text[], counts integer[]) RETURNS vector
-	AS 'MODULE_PATHNAME', 'vs_lda_topics_pinned_arrays'
+	AS 'MODULE_PATHNAME', 'vs_lda_topics_pinned'
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 500;
 COMMENT ON FUNCTION lda_topics_pinned(text, text[], integer[]) IS
 	'as lda_topics, by a model name@version, which never changes: for generated columns and indexes; 42704 if the model has another version';
 
 CREATE FUNCTION lda_dominant_topic(model text, document text,
 		OUT topic integer, OUT share float8, OUT words text[])
-	AS 'MODULE_PATHNAME', 'vs_lda_dominant_topic_text'
+	AS 'MODULE_PATHNAME', 'vs_lda_dominant_topic'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
 COMMENT ON FUNCTION lda_dominant_topic(text, text) IS
 	'the topic with the largest share in a text (the first of equal ones), its share, and its ten most probable words';
 
 CREATE FUNCTION lda_dominant_topic(model text, document tsvector,
 		OUT topic integer, OUT share float8, OUT words text[])
-	AS 'MODULE_PATHNAME', 'vs_lda_dominant_topic_tsvector'
+	AS 'MODULE_PATHNAME', 'vs_lda_dominant_topic'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 500;
 COMMENT ON FUNCTION lda_dominant_topic(text, tsvector) IS
 	'the topic with the largest share in a tsvector (the first of equal ones), its share, and its ten most probable words';
 
 CREATE FUNCTION lda_dominant_topic(model text, words text[], counts integer[],
 		OUT topic integer, OUT share float8, OUT top_words text[])
-	AS 'MODULE_PATHNAME', 'vs_lda_dominant_topic_arrays'
+	AS 'MODULE_PATHNAME', 'vs_lda_dominant_topic'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 500;
 COMMENT ON FUNCTION lda_dominant_topic(text, text[], integer[]) IS
 	'the topic with the largest share in a document of words and counts (the first of equal ones), its share, and its ten most probable words';
 
 CREATE FUNCTION lda_coverage(model text, document text,
 		OUT known bigint, OUT unknown bigint, OUT unknown_words text[])
-	AS 'MODULE_PATHNAME', 'vs_lda_coverage_text'
+	AS 'MODULE_PATHNAME', 'vs_lda_coverage'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 1000;
 COMMENT ON FUNCTION lda_coverage(text, text) IS
 	'how many tokens of a text a topic model knows and does not know, and the unknown words, each once';
 
 CREATE FUNCTION lda_coverage(model text, document tsvector,
 		OUT known bigint, OUT unknown bigint, OUT unknown_words text[])
-	AS 'MODULE_PATHNAME', 'vs_lda_coverage_tsvector'
+	AS 'MODULE_PATHNAME', 'vs_lda_coverage'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 500;
 COMMENT ON FUNCTION lda_coverage(text, tsvector) IS
 	'how many tokens of a tsvector a topic model knows and does not know, and the unknown words, each once';
 
 CREATE FUNCTION lda_coverage(model text, words text[], counts integer[],
 		OUT known bigint, OUT unknown bigint, OUT unknown_words text[])
-	AS 'MODULE_PATHNAME', 'vs_lda_coverage_arrays'
+	AS 'MODULE_PATHNAME', 'vs_lda_coverage'
 	LANGUAGE C STABLE STRICT PARALLEL SAFE COST 500;
 COMMENT ON FUNCTION lda_coverage(text, text[], integer[]) IS
 	'how many tokens of a document of words and counts a topic model knows and does not know, and the unknown words, each once';

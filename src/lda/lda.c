@@ -13,6 +13,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
+#include "utils/lsyscache.h"
 
 #include "lda/lda.h"
 #include "lda/lda_document.h"
@@ -29,13 +30,37 @@ vs_lda_init(void)
 	vs_lda_catalog_init();
 }
 
+/* What stands for a document among the arguments, from number 1 on. */
+typedef enum DocumentArgs
+{
+	ARGS_NONE,
+	ARGS_TEXT,
+	ARGS_TSVECTOR,
+	ARGS_ARRAYS,
+} DocumentArgs;
+
 /* What a function remembers from call to call. */
 typedef struct LdaCall
 {
 	Oid			schema;
+	DocumentArgs document;
 	Oid			config;			/* of a model, by its name as in record */
 	char	   *config_name;
 } LdaCall;
+
+/* One C function serves all forms of a document: its arguments tell which. */
+static DocumentArgs
+document_args(FunctionCallInfo fcinfo)
+{
+	Oid		   *types;
+	int			n;
+
+	(void) get_func_signature(fcinfo->flinfo->fn_oid, &types, &n);
+	if (n < 2)
+		return ARGS_NONE;
+	return types[1] == TEXTOID ? ARGS_TEXT :
+		types[1] == TSVECTOROID ? ARGS_TSVECTOR : ARGS_ARRAYS;
+}
 
 static LdaCall *
 lda_call(FunctionCallInfo fcinfo)
@@ -46,6 +71,7 @@ lda_call(FunctionCallInfo fcinfo)
 		return call;
 	call = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(LdaCall));
 	call->schema = vs_extension_schema(fcinfo);
+	call->document = document_args(fcinfo);
 	fcinfo->flinfo->fn_extra = call;
 
 	/* a statement sees what others did before it */
@@ -92,27 +118,21 @@ call_config(LdaCall *call, const VsLdaLoaded *loaded, MemoryContext context)
  * Topics of a document
  * ------------------------------------------------------------------------ */
 
-/* A document among the arguments, from number 1 on. */
-typedef enum DocumentArgs
-{
-	ARGS_TEXT,
-	ARGS_TSVECTOR,
-	ARGS_ARRAYS,
-} DocumentArgs;
-
 static void
-read_document(FunctionCallInfo fcinfo, DocumentArgs form, VsLdaBag *bag)
+read_document(FunctionCallInfo fcinfo, VsLdaBag *bag)
 {
-	if (form == ARGS_TEXT)
+	LdaCall    *call = lda_call(fcinfo);
+
+	if (call->document == ARGS_TEXT)
 	{
 		text	   *t = PG_GETARG_TEXT_PP(1);
-		Oid			config = call_config(lda_call(fcinfo), bag->loaded,
+		Oid			config = call_config(call, bag->loaded,
 										 fcinfo->flinfo->fn_mcxt);
 
 		vs_lda_words_of_text(config, VARDATA_ANY(t), VARSIZE_ANY_EXHDR(t),
 							 vs_lda_bag_word, bag);
 	}
-	else if (form == ARGS_TSVECTOR)
+	else if (call->document == ARGS_TSVECTOR)
 		vs_lda_words_of_tsvector(PG_GETARG_TSVECTOR(1), vs_lda_bag_word, bag);
 	else
 		vs_lda_words_of_arrays(PG_GETARG_ARRAYTYPE_P(1),
@@ -125,23 +145,24 @@ read_document(FunctionCallInfo fcinfo, DocumentArgs form, VsLdaBag *bag)
  * divided by its sum, which is returned.
  */
 static float
-infer_args(FunctionCallInfo fcinfo, DocumentArgs form, VsLdaLoaded *loaded)
+infer_args(FunctionCallInfo fcinfo, VsLdaLoaded *loaded)
 {
 	VsLdaBag	bag;
 	float		sum;
 
 	vs_lda_bag_init(&bag, loaded);
-	read_document(fcinfo, form, &bag);
+	read_document(fcinfo, &bag);
 	sum = vs_lda_infer(&bag);
 	vs_lda_bag_reset(&bag);
 	return sum;
 }
 
-static Datum
-topics_of(FunctionCallInfo fcinfo, DocumentArgs form)
+PG_FUNCTION_INFO_V1(vs_lda_topics);
+Datum
+vs_lda_topics(PG_FUNCTION_ARGS)
 {
 	VsLdaLoaded *loaded = model_arg(fcinfo);
-	float		sum = infer_args(fcinfo, form, loaded);
+	float		sum = infer_args(fcinfo, loaded);
 	VsVector   *theta = vs_vector_new(loaded->model->topics);
 
 	for (int k = 0; k < loaded->model->topics; k++)
@@ -149,30 +170,10 @@ topics_of(FunctionCallInfo fcinfo, DocumentArgs form)
 	PG_RETURN_VSVECTOR_P(theta);
 }
 
-PG_FUNCTION_INFO_V1(vs_lda_topics_text);
-Datum
-vs_lda_topics_text(PG_FUNCTION_ARGS)
-{
-	return topics_of(fcinfo, ARGS_TEXT);
-}
-
-PG_FUNCTION_INFO_V1(vs_lda_topics_tsvector);
-Datum
-vs_lda_topics_tsvector(PG_FUNCTION_ARGS)
-{
-	return topics_of(fcinfo, ARGS_TSVECTOR);
-}
-
-PG_FUNCTION_INFO_V1(vs_lda_topics_arrays);
-Datum
-vs_lda_topics_arrays(PG_FUNCTION_ARGS)
-{
-	return topics_of(fcinfo, ARGS_ARRAYS);
-}
-
 /* The immutable form takes a version: a model that was changed is an error. */
-static Datum
-pinned_topics_of(FunctionCallInfo fcinfo, DocumentArgs form)
+PG_FUNCTION_INFO_V1(vs_lda_topics_pinned);
+Datum
+vs_lda_topics_pinned(PG_FUNCTION_ARGS)
 {
 	text	   *name = PG_GETARG_TEXT_PP(0);
 
@@ -182,28 +183,7 @@ pinned_topics_of(FunctionCallInfo fcinfo, DocumentArgs form)
 				 errmsg("\"%s\" is not a pinned topic model",
 						text_to_cstring(name)),
 				 errhint("The column pinned of the view lda_models has name@version.")));
-	return topics_of(fcinfo, form);
-}
-
-PG_FUNCTION_INFO_V1(vs_lda_topics_pinned_text);
-Datum
-vs_lda_topics_pinned_text(PG_FUNCTION_ARGS)
-{
-	return pinned_topics_of(fcinfo, ARGS_TEXT);
-}
-
-PG_FUNCTION_INFO_V1(vs_lda_topics_pinned_tsvector);
-Datum
-vs_lda_topics_pinned_tsvector(PG_FUNCTION_ARGS)
-{
-	return pinned_topics_of(fcinfo, ARGS_TSVECTOR);
-}
-
-PG_FUNCTION_INFO_V1(vs_lda_topics_pinned_arrays);
-Datum
-vs_lda_topics_pinned_arrays(PG_FUNCTION_ARGS)
-{
-	return pinned_topics_of(fcinfo, ARGS_ARRAYS);
+	return vs_lda_topics(fcinfo);
 }
 
 static ArrayType *
@@ -228,11 +208,12 @@ make_row(FunctionCallInfo fcinfo, Datum *values, bool *nulls)
 											 nulls));
 }
 
-static Datum
-dominant_topic(FunctionCallInfo fcinfo, DocumentArgs form)
+PG_FUNCTION_INFO_V1(vs_lda_dominant_topic);
+Datum
+vs_lda_dominant_topic(PG_FUNCTION_ARGS)
 {
 	VsLdaLoaded *loaded = model_arg(fcinfo);
-	float		sum = infer_args(fcinfo, form, loaded);
+	float		sum = infer_args(fcinfo, loaded);
 	int			best = 0;
 	int			words[VS_LDA_TOP_WORDS];
 	int			n;
@@ -247,27 +228,6 @@ dominant_topic(FunctionCallInfo fcinfo, DocumentArgs form)
 	n = vs_lda_top_words(loaded->model, best, 1, VS_LDA_TOP_WORDS, words);
 	values[2] = PointerGetDatum(word_array(loaded->model, words, n));
 	return make_row(fcinfo, values, nulls);
-}
-
-PG_FUNCTION_INFO_V1(vs_lda_dominant_topic_text);
-Datum
-vs_lda_dominant_topic_text(PG_FUNCTION_ARGS)
-{
-	return dominant_topic(fcinfo, ARGS_TEXT);
-}
-
-PG_FUNCTION_INFO_V1(vs_lda_dominant_topic_tsvector);
-Datum
-vs_lda_dominant_topic_tsvector(PG_FUNCTION_ARGS)
-{
-	return dominant_topic(fcinfo, ARGS_TSVECTOR);
-}
-
-PG_FUNCTION_INFO_V1(vs_lda_dominant_topic_arrays);
-Datum
-vs_lda_dominant_topic_arrays(PG_FUNCTION_ARGS)
-{
-	return dominant_topic(fcinfo, ARGS_ARRAYS);
 }
 
 /* ------------------------------------------------------------------------
@@ -294,8 +254,9 @@ note_unknown(void *arg, const char *text, int len)
 									  false, TEXTOID, CurrentMemoryContext);
 }
 
-static Datum
-coverage(FunctionCallInfo fcinfo, DocumentArgs form)
+PG_FUNCTION_INFO_V1(vs_lda_coverage);
+Datum
+vs_lda_coverage(PG_FUNCTION_ARGS)
 {
 	VsLdaLoaded *loaded = model_arg(fcinfo);
 	UnknownWords unknown = {0};
@@ -307,7 +268,7 @@ coverage(FunctionCallInfo fcinfo, DocumentArgs form)
 	vs_lda_bag_init(&bag, loaded);
 	bag.tell_unknown = note_unknown;
 	bag.arg = &unknown;
-	read_document(fcinfo, form, &bag);
+	read_document(fcinfo, &bag);
 	vs_lda_bag_reset(&bag);
 	values[0] = Int64GetDatum(bag.known);
 	values[1] = Int64GetDatum(bag.unknown);
@@ -315,27 +276,6 @@ coverage(FunctionCallInfo fcinfo, DocumentArgs form)
 		makeArrayResult(unknown.array, CurrentMemoryContext) :
 		PointerGetDatum(construct_empty_array(TEXTOID));
 	return make_row(fcinfo, values, nulls);
-}
-
-PG_FUNCTION_INFO_V1(vs_lda_coverage_text);
-Datum
-vs_lda_coverage_text(PG_FUNCTION_ARGS)
-{
-	return coverage(fcinfo, ARGS_TEXT);
-}
-
-PG_FUNCTION_INFO_V1(vs_lda_coverage_tsvector);
-Datum
-vs_lda_coverage_tsvector(PG_FUNCTION_ARGS)
-{
-	return coverage(fcinfo, ARGS_TSVECTOR);
-}
-
-PG_FUNCTION_INFO_V1(vs_lda_coverage_arrays);
-Datum
-vs_lda_coverage_arrays(PG_FUNCTION_ARGS)
-{
-	return coverage(fcinfo, ARGS_ARRAYS);
 }
 
 /* ------------------------------------------------------------------------

@@ -421,6 +421,12 @@ vs_lda_corpus_least(const VsLdaCorpus *corpus)
 	return Min(vs_lda_corpus_size(corpus), 1024 * 1024);
 }
 
+Size
+vs_lda_corpus_in_use(const VsLdaCorpus *corpus)
+{
+	return MemoryContextMemAllocated(corpus->state->context, true);
+}
+
 /*
  * Divide memory.  If not all fits, a sixteenth of it is for documents: those of
  * 60 tokens fill it as tokens fill the rest.

@@ -84,6 +84,9 @@ extern void vs_lda_corpus_choose(VsLdaCorpus *corpus, bool extend);
 extern Size vs_lda_corpus_size(const VsLdaCorpus *corpus);
 extern Size vs_lda_corpus_least(const VsLdaCorpus *corpus);
 
+/* Bytes that are in use until the documents are laid. */
+extern Size vs_lda_corpus_in_use(const VsLdaCorpus *corpus);
+
 /* Lay the documents into memory of that many bytes; the first window is there. */
 extern void vs_lda_corpus_lay(VsLdaCorpus *corpus, void *memory, Size bytes);
 

@@ -123,6 +123,7 @@ window_memory(const VsLdaCorpus *corpus, const VsLdaSettings *settings,
 	Size		fixed = fixed_memory(corpus, settings, average, base);
 	Size		least = add_size(fixed, vs_lda_corpus_least(corpus));
 	Size		wanted = vs_lda_corpus_size(corpus);
+	Size		room;
 
 	if (least > settings->memory)
 		ereport(ERROR,
@@ -136,7 +137,13 @@ window_memory(const VsLdaCorpus *corpus, const VsLdaSettings *settings,
 	if (settings->online)
 		wanted = Min(wanted, ONLINE_TOKENS * (sizeof(uint32) + sizeof(uint16)) +
 					 vs_lda_corpus_least(corpus));
-	return Min(wanted, settings->memory - fixed);
+	room = settings->memory - fixed;
+	if (wanted <= room)
+		return wanted;
+
+	/* not all fits, then: the sort has to fit beside the window, too */
+	room -= Min(room, vs_lda_corpus_in_use(corpus));
+	return Max(room, vs_lda_corpus_least(corpus));
 }
 
 /* ------------------------------------------------------------------------

@@ -480,25 +480,34 @@ train(FunctionCallInfo fcinfo, Call *call)
 	return train_result(fcinfo, loaded, corpus, processes);
 }
 
-PG_FUNCTION_INFO_V1(vs_lda_train_model);
-Datum
-vs_lda_train_model(PG_FUNCTION_ARGS)
+/* Do what is asked for, and tell others of it meanwhile. */
+static Datum
+run(FunctionCallInfo fcinfo, Call *call,
+	Datum (*work) (FunctionCallInfo fcinfo, Call *call))
 {
-	Call		call;
-	Datum		result;
+	volatile Datum result;
 
-	read_train_call(fcinfo, &call);
-	vs_lda_progress_begin(call.name);
+	vs_lda_progress_begin(call->name);
 	PG_TRY();
 	{
-		result = train(fcinfo, &call);
+		result = work(fcinfo, call);
 	}
 	PG_FINALLY();
 	{
 		vs_lda_progress_end();
 	}
 	PG_END_TRY();
-	PG_RETURN_DATUM(result);
+	return result;
+}
+
+PG_FUNCTION_INFO_V1(vs_lda_train_model);
+Datum
+vs_lda_train_model(PG_FUNCTION_ARGS)
+{
+	Call		call;
+
+	read_train_call(fcinfo, &call);
+	return run(fcinfo, &call, train);
 }
 
 /* ------------------------------------------------------------------------
@@ -579,18 +588,7 @@ Datum
 vs_lda_update(PG_FUNCTION_ARGS)
 {
 	Call		call;
-	Datum		result;
 
 	read_update_call(fcinfo, &call);
-	vs_lda_progress_begin(call.name);
-	PG_TRY();
-	{
-		result = update(fcinfo, &call);
-	}
-	PG_FINALLY();
-	{
-		vs_lda_progress_end();
-	}
-	PG_END_TRY();
-	PG_RETURN_DATUM(result);
+	return run(fcinfo, &call, update);
 }
