@@ -36,7 +36,7 @@ static const struct
 	int			percent;
 	int			sweeps;
 }			stages[] = {
-	{1, 60}, {2, 60}, {4, 50}, {8, 40}, {16, 24}, {32, 16}
+	{1, 120}, {2, 120}, {4, 100}, {8, 80}, {16, 48}, {32, 32}
 };
 
 typedef struct Training
