@@ -693,7 +693,7 @@ vs_lda_write(Oid schema, Relation models, VsLdaLoaded *loaded)
 	hash = hash_more(hash, loaded->record.config,
 					 strlen(loaded->record.config));
 	snprintf(loaded->record.version, sizeof(loaded->record.version),
-			 "%016" INT64_MODIFIER "x", hash);
+			 "%08x%08x", (uint32) (hash >> 32), (uint32) hash);
 	CatalogTupleInsert(models, form_model(RelationGetDescr(models), loaded));
 	models_changed(models);
 }

@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "storage/shmem.h"
 #include "utils/memutils.h"
 
 #include "kernel/kernel_lda.h"

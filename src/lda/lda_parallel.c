@@ -18,6 +18,7 @@
 #include "port/atomics.h"
 #include "storage/barrier.h"
 #include "storage/dsm.h"
+#include "storage/shmem.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
 

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "miscadmin.h"
+#include "storage/shmem.h"
 #include "utils/memutils.h"
 
 #include "lda/lda_progress.h"

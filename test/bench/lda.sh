@@ -148,9 +148,9 @@ rivals()
 measure_parts()
 {
 	if wants train; then
-		measure train-debian-50 ours train debian 50 5 20 50 100 150 200
-		measure train-debian-200 ours train debian 200 5 20 50 100 150 200
-		measure train-mail-50 ours train mail 50 20 50 200 500
+		measure train-debian-50 ours train debian 50 5 20 50 120 200
+		measure train-debian-200 ours train debian 200 5 20 50 120 200
+		measure train-mail-50 ours train mail 50 20 50 200
 	fi
 	if wants infer; then
 		measure infer ours infer debian 50
