@@ -450,6 +450,9 @@ refresh_record(CacheEntry *e, Relation models, HeapTuple tuple)
 	bool		nulls[MODEL_COLUMNS];
 	MemoryContext old = MemoryContextSwitchTo(e->loaded->model->context);
 
+	pfree(e->loaded->record.config);
+	pfree(e->loaded->record.method);
+	pfree(e->loaded->record.rights.users);
 	heap_deform_tuple(tuple, RelationGetDescr(models), values, nulls);
 	read_record(&e->loaded->record, values, nulls);
 	MemoryContextSwitchTo(old);

@@ -96,10 +96,22 @@ free_place(void)
 	return NULL;
 }
 
+/* A session that ends in the middle of a training leaves no place behind. */
+static void
+leave_place(int code, Datum arg)
+{
+	vs_lda_progress_end();
+}
+
 void
 vs_lda_progress_begin(const char *model)
 {
+	static bool registered;
+
 	find_places();
+	if (!registered)
+		before_shmem_exit(leave_place, (Datum) 0);
+	registered = true;
 	memset(&told, 0, sizeof(told));
 	told.pid = MyProcPid;
 	told.database = MyDatabaseId;
