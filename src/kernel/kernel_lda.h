@@ -88,6 +88,12 @@ typedef struct VsLdaKernels
 						 float *theta, float *ratios);
 } VsLdaKernels;
 
+/*
+ * Add to sum what each part differs from it by, and make the parts equal to it
+ * again: n numbers each.
+ */
+extern void vs_lda_merge(size_t n, int parts, float *const *part, float *sum);
+
 /* A bijection of 64 bits that looks random (the finalizer of splitmix64). */
 static inline uint64_t
 vs_lda_mix(uint64_t x)

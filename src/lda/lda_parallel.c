@@ -30,7 +30,7 @@
 #define CHUNK_TOKENS	100000
 
 /* A sweep over fewer tokens for each word is not parted. */
-#define SMALL_SWEEP		4
+#define SMALL_SWEEP		16
 
 /* Parts that merging is claimed in. */
 #define MERGE_PARTS		64
@@ -60,6 +60,7 @@ typedef struct Shared
 	int			parts;			/* of the documents */
 
 	/* the command; written in even phases */
+	bool		stale;			/* the parts' counts are not those of the team */
 	Command		command;
 	bool		fresh;
 	uint64		seed;
@@ -182,8 +183,9 @@ static void
 copy_counts(const Shared *shared, const VsLdaSampler *from,
 			VsLdaSampler *to)
 {
-	memcpy(to->word_topic, from->word_topic,
-		   sizeof(float) * shared->stride * shared->words);
+	if (shared->stale)
+		memcpy(to->word_topic, from->word_topic,
+			   sizeof(float) * shared->stride * shared->words);
 	memcpy(to->topic, from->topic, sizeof(double) * shared->topics);
 	memcpy(to->inverse, from->inverse, sizeof(float) * shared->stride);
 }
@@ -252,7 +254,10 @@ sweep_part(VsLdaTeam *team, int part)
 					part_start(shared, docs, part + 1));
 }
 
-/* Add the differences of the parts to the counts of some words. */
+/*
+ * Add the differences of the parts to the counts of some words; the parts then
+ * have all of them, too.
+ */
 static void
 merge_part(VsLdaTeam *team, int part)
 {
@@ -261,16 +266,12 @@ merge_part(VsLdaTeam *team, int part)
 	Size		from = size / MERGE_PARTS * part;
 	Size		to = part == MERGE_PARTS - 1 ? size :
 	size / MERGE_PARTS * (part + 1);
-	float	   *sum = team->counts.word_topic;
+	float	   *counts[VS_LDA_MAX_PARTS];
 
-	for (Size i = from; i < to; i++)
-	{
-		float		change = 0;
-
-		for (int p = 0; p < shared->parts; p++)
-			change += team->part[p].word_topic[i] - sum[i];
-		sum[i] += change;
-	}
+	for (int p = 0; p < shared->parts; p++)
+		counts[p] = team->part[p].word_topic + from;
+	vs_lda_merge(to - from, shared->parts, counts,
+				 team->counts.word_topic + from);
 }
 
 static void
@@ -329,6 +330,7 @@ init_shared(void *memory, int topics, int words, int parts, Size bytes)
 	shared->words = words;
 	shared->stride = VS_LDA_STRIDE(topics);
 	shared->parts = parts;
+	shared->stale = true;
 	return shared;
 }
 
@@ -492,10 +494,12 @@ vs_lda_team_sweep(VsLdaTeam *team, const VsLdaWindow *w, size_t first,
 	if (shared->parts == 1 || is_small(shared, w, first, last))
 	{
 		sweep_documents(team, &team->counts, first, last);
+		shared->stale = true;
 		return;
 	}
 	run_command(team, COMMAND_SWEEP);
 	run_command(team, COMMAND_MERGE);
+	shared->stale = false;
 	merge_topics(team);
 }
 

@@ -74,6 +74,8 @@ extern double vs_lda_learn_beta(int topics, int words, int stride,
  */
 typedef struct VsLdaTeam VsLdaTeam;
 
+#define VS_LDA_MAX_PARTS	64
+
 /* Memory beside that of the window, in bytes. */
 extern Size vs_lda_team_size(int topics, int words, int parts);
 

@@ -26,7 +26,6 @@
 #include "lda/lda_topics.h"
 
 #define MAX_ITERATIONS		100000
-#define MAX_WORKERS			64
 #define MAX_VOCABULARY		10000000
 #define MAX_HYPER			1e4
 
@@ -187,7 +186,7 @@ read_train_call(FunctionCallInfo fcinfo, Call *call)
 	call->settings.seed = vs_lda_mix((uint64) PG_GETARG_INT64(7) +
 									 VS_LDA_GOLDEN);
 	call->collect.seed = call->settings.seed;
-	call->settings.workers = int_arg(fcinfo, 8, "workers", 1, MAX_WORKERS);
+	call->settings.workers = int_arg(fcinfo, 8, "workers", 1, VS_LDA_MAX_PARTS);
 	call->collect.held_out = share_arg(fcinfo, 9, "held_out", false);
 	call->collect.min_df = int_arg(fcinfo, 10, "min_df", 1, PG_INT32_MAX);
 	call->collect.max_df = share_arg(fcinfo, 11, "max_df", true);
@@ -541,7 +540,7 @@ read_update_call(FunctionCallInfo fcinfo, Call *call)
 	not_null(fcinfo, 3, "seed");
 	call->settings.seed = call->collect.seed =
 		vs_lda_mix((uint64) PG_GETARG_INT64(3) + VS_LDA_GOLDEN);
-	call->settings.workers = int_arg(fcinfo, 4, "workers", 1, MAX_WORKERS);
+	call->settings.workers = int_arg(fcinfo, 4, "workers", 1, VS_LDA_MAX_PARTS);
 	not_null(fcinfo, 5, "new_words");
 	call->collect.min_df = int_arg(fcinfo, 6, "min_df", 1, PG_INT32_MAX);
 	call->collect.max_df = 1;

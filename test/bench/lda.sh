@@ -148,8 +148,8 @@ rivals()
 measure_parts()
 {
 	if wants train; then
-		measure train-debian-50 ours train debian 50 5 20 50 120 200
-		measure train-debian-200 ours train debian 200 5 20 50 120 200
+		measure train-debian-50 ours train debian 50 5 20 50 120 200 120+beta
+		measure train-debian-200 ours train debian 200 5 20 50 120 200 120+beta
 		measure train-mail-50 ours train mail 50 20 50 200
 	fi
 	if wants infer; then

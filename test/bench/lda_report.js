@@ -10,7 +10,7 @@ const fs = require('fs');
 const path = require('path');
 
 const COLORS = {
-  vecsearch: '#c2410c', gensim: '#1d4ed8', 'gensim-tuned': '#0e7490',
+  vecsearch: '#c2410c', 'vecsearch-beta': '#ea580c', gensim: '#1d4ed8', 'gensim-tuned': '#0e7490',
   'sklearn-online': '#15803d', 'sklearn-batch': '#4d7c0f', Mallet: '#7e22ce',
 };
 

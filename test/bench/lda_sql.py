@@ -134,17 +134,22 @@ def read_model(session, words):
 
 
 def train(folder, name, topics, *iterations):
+    """With +beta behind a number of iterations, beta is learned."""
     corpus = lda_eval.Corpus(os.path.join(folder, name))
     documents, options = counted(name)
-    for number in iterations:
+    for spec in iterations:
+        number, _, beta = spec.partition('+')
+        learned = ', optimize_beta => true' if beta else ''
         with Session() as session:
-            cpu, wall = session.train(documents, topics, number, options)
+            cpu, wall = session.train(documents, topics, number,
+                                      options + learned)
             memory = session.memory()
             phi, alpha = read_model(session, corpus.words)
             by_sql = session.value(
                 f'SELECT lda_perplexity({session.model}, '
                 f"'SELECT id, words, counts FROM {name} WHERE held')")
-        say(corpus=name, topics=int(topics), system='vecsearch',
+        say(corpus=name, topics=int(topics),
+            system='vecsearch-beta' if beta else 'vecsearch',
             passes=int(number), cpu=cpu, wall=wall, memory=memory,
             by_sql=float(by_sql), **lda_eval.judge(corpus, phi, alpha))
 
