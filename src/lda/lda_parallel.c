@@ -30,7 +30,7 @@
 #define CHUNK_TOKENS	100000
 
 /* A sweep over fewer tokens for each word is not parted. */
-#define SMALL_SWEEP		16
+#define SMALL_SWEEP		8
 
 /* Parts that merging is claimed in. */
 #define MERGE_PARTS		64
