@@ -11,16 +11,7 @@
 
 #include "kernel/kernel_lda.h"
 #include "lda/lda.h"
-
-/* Aligned memory in a context, of any size. */
-static void *
-aligned(MemoryContext context, Size bytes, int flags)
-{
-	char	   *p = MemoryContextAllocExtended(context, bytes + VS_LDA_ALIGN,
-											   MCXT_ALLOC_HUGE | flags);
-
-	return (void *) TYPEALIGN(VS_LDA_ALIGN, p);
-}
+#include "support/memory.h"
 
 VsLdaLoaded *
 vs_lda_loaded_new(MemoryContext context, const char *name, int topics,
@@ -42,9 +33,9 @@ vs_lda_loaded_new(MemoryContext context, const char *name, int topics,
 										  sizeof(VsLdaTopic) * topics);
 	model->word = MemoryContextAllocExtended(context, sizeof(VsLdaWord) * Max(words, 1),
 											 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	model->phi = aligned(context, mul_size(row, words), 0);
-	model->alpha = aligned(context, row, MCXT_ALLOC_ZERO);
-	loaded->theta = aligned(context, row, MCXT_ALLOC_ZERO);
+	model->phi = vs_memory_aligned(context, mul_size(row, words), 0);
+	model->alpha = vs_memory_aligned(context, row, MCXT_ALLOC_ZERO);
+	loaded->theta = vs_memory_aligned(context, row, MCXT_ALLOC_ZERO);
 	loaded->place = MemoryContextAllocExtended(context, sizeof(uint32) * Max(words, 1),
 											   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	loaded->vocabulary = vs_lda_vocabulary_new(context, words);
@@ -61,9 +52,9 @@ vs_lda_model_row(const VsLdaModel *model, int word)
 float *
 vs_lda_model_inverse(const VsLdaModel *model)
 {
-	float	   *inverse = aligned(CurrentMemoryContext,
-								  sizeof(float) * model->stride,
-								  MCXT_ALLOC_ZERO);
+	float	   *inverse = vs_memory_aligned(CurrentMemoryContext,
+											sizeof(float) * model->stride,
+											MCXT_ALLOC_ZERO);
 
 	for (int k = 0; k < model->topics; k++)
 		inverse[k] = (float) (1 / (model->topic[k].tokens +

@@ -25,6 +25,7 @@
 #include "compat.h"
 #include "kernel/kernel.h"
 #include "lda/lda_sampler.h"
+#include "support/memory.h"
 
 /* Tokens between two looks at interrupts. */
 #define CHUNK_TOKENS	100000
@@ -122,20 +123,12 @@ vs_lda_team_size(int topics, int words, int parts)
 	return shared_size(topics, words, parts);
 }
 
-/* Aligned zeros in the current memory context. */
-static void *
-aligned_zeros(Size bytes)
-{
-	char	   *p = palloc_extended(bytes + VS_LDA_ALIGN,
-									MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-
-	return (void *) TYPEALIGN(VS_LDA_ALIGN, p);
-}
-
 static float *
 zero_row(const Shared *shared)
 {
-	return aligned_zeros(sizeof(float) * shared->stride);
+	return vs_memory_aligned(CurrentMemoryContext,
+							 sizeof(float) * shared->stride,
+							 MCXT_ALLOC_ZERO);
 }
 
 /* Point a sampler at counts in shared memory; returns what is behind them. */
@@ -409,7 +402,7 @@ vs_lda_team_new(int topics, int words, int parts, Size window_bytes,
 	if (workers > 0)
 		memory = begin_parallel(team, workers, bytes);
 	if (memory == NULL)
-		memory = palloc_extended(bytes, MCXT_ALLOC_HUGE);
+		memory = vs_memory_aligned(CurrentMemoryContext, bytes, 0);
 	open_team(team, init_shared(memory, topics, words, parts, size));
 	if (team->context != NULL)
 		start_workers(team);
