@@ -52,7 +52,8 @@ vs_lda_words_of_text(Oid config, const char *text, int len, VsLdaSink sink,
 	ParsedText	parsed = {0};
 
 	parsed.lenwords = Max(len / 6, 2);
-	parsed.lenwords = Min(parsed.lenwords, MaxAllocSize / sizeof(ParsedWord));
+	parsed.lenwords = Min(parsed.lenwords,
+						  (int) (MaxAllocSize / sizeof(ParsedWord)));
 	parsed.words = palloc(sizeof(ParsedWord) * parsed.lenwords);
 	parsetext(config, &parsed, unconstify(char *, text), len);
 	for (int i = 0; i < parsed.curwords; i++)
