@@ -31,6 +31,9 @@
 /* Tokens of a window of an online training, at most. */
 #define ONLINE_TOKENS		(1024 * 1024)
 
+/* With so many sweeps and more, stages have all of theirs. */
+#define FULL_STAGES			100
+
 /* Growing prefixes of the first window, in percent of it, and their sweeps. */
 static const struct
 {
@@ -220,6 +223,15 @@ is_sample(const Training *t, int sweep)
  * Sweeps
  * ------------------------------------------------------------------------ */
 
+/* A training of few sweeps is wanted quickly: its stages have fewer, too. */
+static int
+stage_sweeps(const Training *t, int sweeps)
+{
+	int			of_full = Min(t->settings->iterations, FULL_STAGES);
+
+	return (sweeps * of_full + FULL_STAGES - 1) / FULL_STAGES;
+}
+
 /*
  * Give the documents of the window their first topics: in a growing prefix
  * that is swept in between, then in all.
@@ -235,7 +247,7 @@ staged_start(Training *t)
 		size_t		to = all * stages[g].percent / 100;
 
 		sweep(t, done, to, true);
-		for (int i = 0; to > 0 && i < stages[g].sweeps; i++)
+		for (int i = 0; to > 0 && i < stage_sweeps(t, stages[g].sweeps); i++)
 			sweep(t, 0, to, false);
 		done = to;
 		tell_sweeps(t);
