@@ -305,10 +305,10 @@ compare_choices(const void *a, const void *b)
 
 /*
  * Split words into those of the base, at the places of their numbers, and
- * those that may be chosen.  Returns how many the latter are.
+ * those that may be chosen, which are returned.
  */
-static int64
-list_choices(VsLdaCorpus *corpus, bool extend, Choice *choices)
+static Choice *
+list_choices(VsLdaCorpus *corpus, bool extend, int64 *nchoices)
 {
 	struct VsLdaCorpusState *s = corpus->state;
 	VsLdaWord  *words;
@@ -316,7 +316,11 @@ list_choices(VsLdaCorpus *corpus, bool extend, Choice *choices)
 	int64		n = vs_lda_vocabulary_list(s->vocabulary, &words, &numbers);
 	int64		chosen = 0;
 	double		most = s->options.max_df * corpus->documents;
+	Choice	   *choices = MemoryContextAllocHuge(s->context,
+												 sizeof(Choice) * Max(n, 1));
 
+	corpus->word = MemoryContextAllocHuge(s->context,
+										  sizeof(VsLdaWord) * Max(n, 1));
 	for (int64 i = 0; i < n; i++)
 	{
 		if (numbers[i] < (uint32) s->base_words)
@@ -332,7 +336,8 @@ list_choices(VsLdaCorpus *corpus, bool extend, Choice *choices)
 	}
 	pfree(words);
 	pfree(numbers);
-	return chosen;
+	*nchoices = chosen;
+	return choices;
 }
 
 static void
@@ -368,20 +373,10 @@ void
 vs_lda_corpus_choose(VsLdaCorpus *corpus, bool extend)
 {
 	struct VsLdaCorpusState *s = corpus->state;
-	VsLdaWord  *words;
-	uint32	   *numbers;
-	int64		all = vs_lda_vocabulary_list(s->vocabulary, &words, &numbers);
-	Choice	   *choices;
 	int64		n;
+	Choice	   *choices = list_choices(corpus, extend, &n);
 	int64		taken;
 
-	pfree(words);
-	pfree(numbers);
-	choices = MemoryContextAllocHuge(s->context, sizeof(Choice) *
-									 Max(all, 1));
-	corpus->word = MemoryContextAllocHuge(s->context, sizeof(VsLdaWord) *
-										  Max(all, 1));
-	n = list_choices(corpus, extend, choices);
 	qsort(choices, n, sizeof(Choice), compare_choices);
 	taken = Min(n, Max(s->options.vocabulary_size - s->base_words, 0));
 	corpus->rejected += n - taken + corpus->forgotten;
@@ -453,12 +448,6 @@ divide_memory(VsLdaCorpus *corpus, char *memory, Size bytes)
 }
 
 static void
-write_words(BufFile *file, void *data, Size bytes)
-{
-	BufFileWrite(file, data, bytes);
-}
-
-static void
 read_words(BufFile *file, void *data, Size bytes)
 {
 	if (BufFileRead(file, data, bytes) != bytes)
@@ -489,9 +478,9 @@ finish_window(VsLdaCorpus *corpus)
 	place->ntokens = w->ntokens;
 	BufFileTell(s->file, &place->file, &place->offset);
 	memset(w->topics, 0, sizeof(uint16_t) * w->ntokens);
-	write_words(s->file, w->topics, sizeof(uint16_t) * w->ntokens);
-	write_words(s->file, w->docs, sizeof(VsLdaDoc) * w->ndocs);
-	write_words(s->file, w->words, sizeof(uint32_t) * w->ntokens);
+	BufFileWrite(s->file, w->topics, sizeof(uint16_t) * w->ntokens);
+	BufFileWrite(s->file, w->docs, sizeof(VsLdaDoc) * w->ndocs);
+	BufFileWrite(s->file, w->words, sizeof(uint32_t) * w->ntokens);
 	w->ndocs = w->ntokens = 0;
 }
 
@@ -552,9 +541,9 @@ hold_document(struct VsLdaCorpusState *s, uint64 key)
 {
 	if (s->held == NULL)
 		s->held = BufFileCreateTemp(false);
-	write_words(s->held, &key, sizeof(key));
-	write_words(s->held, &s->n, sizeof(s->n));
-	write_words(s->held, s->ids, sizeof(uint32) * s->n);
+	BufFileWrite(s->held, &key, sizeof(key));
+	BufFileWrite(s->held, &s->n, sizeof(s->n));
+	BufFileWrite(s->held, s->ids, sizeof(uint32) * s->n);
 }
 
 void
@@ -622,7 +611,7 @@ vs_lda_corpus_go(VsLdaCorpus *corpus, int window)
 	if (corpus->current >= 0)
 	{
 		seek(s->file, &s->places[corpus->current]);
-		write_words(s->file, w->topics, sizeof(uint16_t) * w->ntokens);
+		BufFileWrite(s->file, w->topics, sizeof(uint16_t) * w->ntokens);
 	}
 	place = &s->places[window];
 	w->ndocs = place->ndocs;
