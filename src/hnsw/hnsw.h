@@ -15,6 +15,7 @@
 #include "utils/relcache.h"
 
 #include "compat.h"
+#include "hnsw/hnsw_frontier.h"
 #include "hnsw/hnsw_page.h"
 #include "type/metric.h"
 
@@ -29,7 +30,7 @@
 #define VS_HNSW_MAX_EF_CONSTRUCTION		1000
 
 /* Width of the walk on the levels above 0. */
-#define VS_HNSW_UPPER_EF				4
+#define VS_HNSW_UPPER_EF				2
 
 /* Heavyweight page lock that orders changes of the entry node. */
 #define VS_HNSW_ENTRY_LOCK				0
@@ -109,7 +110,7 @@ extern void vs_hnsw_write_metapage(Relation rel, ForkNumber fork,
 extern void vs_hnsw_page_init(Page page, uint16 space, uint32 page_no);
 extern Buffer vs_hnsw_read_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no);
 extern Size vs_hnsw_max_cells(const VsHnsw *ix);
-extern void vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id);
+extern bool vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id);
 extern VsHnswSlot *vs_hnsw_slot_at(VsHnsw *ix, Page page, uint32 id);
 extern VsHnswSlot *vs_hnsw_read_slot(VsHnsw *ix, uint32 id, Buffer *buffer);
 extern VsHnswCell *vs_hnsw_cell_at(Page page, uint32 id);
@@ -194,23 +195,6 @@ typedef struct VsHnswIdSet
 	uint32		used;
 } VsHnswIdSet;
 
-/*
- * Candidates by distance.  The nearest are in a small heap, all others lie
- * unsorted behind it: most are never asked for.
- */
-typedef struct VsHnswFrontier
-{
-	VsHnswCandidate *near;		/* min-heap; none is farther than limit */
-	int			nnear;
-	int			near_room;
-	int			taken;			/* how many come into the heap at a time */
-	int			full;			/* how many make it too full */
-	float		limit;
-	VsHnswCandidate *far;		/* none is nearer than limit */
-	int			nfar;
-	int			far_room;
-} VsHnswFrontier;
-
 typedef struct VsHnswWalk
 {
 	VsHnsw	   *ix;
@@ -246,6 +230,7 @@ typedef struct VsHnswWalk
 
 extern VsHnswWalk *vs_hnsw_walk_new(VsHnsw *ix, const float *q);
 extern void vs_hnsw_walk_reset(VsHnswWalk *walk, int level, int ef);
+extern int	vs_hnsw_walk_set_memory(VsHnswWalk *walk, Size bytes);
 extern void vs_hnsw_walk_set_ef(VsHnswWalk *walk, int ef);
 extern void vs_hnsw_walk_seed(VsHnswWalk *walk, uint32 id, float distance);
 extern void vs_hnsw_walk_run(VsHnswWalk *walk);

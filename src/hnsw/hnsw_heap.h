@@ -10,21 +10,10 @@
 
 #include "hnsw/hnsw.h"
 
-/*
- * The order of candidates as one number: by distance, ties by id, so that
- * answers are repeatable.  One comparison mispredicts half as often as two.
- */
-static inline int64
+static inline VsHnswKey
 vs_candidate_key(const VsHnswCandidate *c)
 {
-	union
-	{
-		float		f;
-		int32		i;
-	}			bits = {c->distance};
-	int32		ordered = bits.i ^ ((bits.i >> 31) & PG_INT32_MAX);
-
-	return ((int64) ordered << 32) | c->id;
+	return vs_hnsw_key(c->distance, c->id);
 }
 
 static inline bool

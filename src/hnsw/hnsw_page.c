@@ -283,6 +283,14 @@ typedef struct MemoEntry
 
 static MemoEntry *memo;
 
+/*
+ * How many more entries not to believe without a look at the buffer, which may
+ * have to come from memory itself.  Entries are wrong when buffers are scarce.
+ */
+static int	distrust;
+
+#define DISTRUST	64
+
 static inline MemoEntry *
 memo_entry(Relation rel, BlockNumber block)
 {
@@ -297,21 +305,35 @@ read_block(Relation rel, BlockNumber block)
 {
 	MemoEntry  *entry = memo_entry(rel, block);
 
-	if (entry->block != block || entry->buffer == InvalidBuffer ||
-		!vs_read_recent_buffer(rel, block, entry->buffer))
-	{
-		entry->block = block;
-		entry->buffer = ReadBuffer(rel, block);
-	}
+	bool		known = entry->block == block && entry->buffer != InvalidBuffer;
+
+	if (known && vs_read_recent_buffer(rel, block, entry->buffer))
+		return entry->buffer;
+	if (known)
+		distrust = DISTRUST;
+	entry->block = block;
+	entry->buffer = ReadBuffer(rel, block);
 	return entry->buffer;
 }
 
+/* Is the block in the buffer of an entry, as far as one can tell at once? */
+static inline bool
+seems_right(const MemoEntry *entry, BlockNumber block)
+{
+	if (entry->block != block || entry->buffer <= 0)
+		return false;
+	if (likely(distrust == 0))
+		return true;
+	distrust--;
+	return GetBufferDescriptor(entry->buffer - 1)->tag.blockNum == block;
+}
+
 /*
- * Start to load the slot of a node into the processor's cache, if its page is
- * thought to be in a known buffer.  Only an address is computed: nothing is
- * pinned or read.
+ * Start to load the slot of a node: into the processor's cache if its page is
+ * thought to be in a known buffer, for which only an address is computed; else
+ * from the disk if it is in no buffer.  Returns whether it comes from there.
  */
-void
+bool
 vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id)
 {
 	uint32		page_no = id / ix->layout->per_page;
@@ -321,11 +343,20 @@ vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id)
 	const char *slot;
 
 	if (page_no >= ix->meta->space[VS_SPACE_NODE].pages)
-		return;
+		return false;
 	block = block_in_directory(ix->meta, VS_SPACE_NODE, page_no);
 	entry = memo_entry(ix->rel, block);
-	if (entry->block != block || entry->buffer <= 0)
-		return;
+	if (!seems_right(entry, block))
+	{
+		PrefetchBufferResult result = PrefetchBuffer(ix->rel, MAIN_FORKNUM, block);
+
+		if (!BufferIsValid(result.recent_buffer))
+			return result.initiated_io;
+		entry->block = block;
+		entry->buffer = result.recent_buffer;
+	}
+	if (entry->buffer <= 0)
+		return false;			/* a temporary table's */
 	__builtin_prefetch(GetBufferDescriptor(entry->buffer - 1));
 	page = (const char *) BufferGetBlock(entry->buffer);
 	__builtin_prefetch(page);
@@ -333,6 +364,7 @@ vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id)
 		(id % ix->layout->per_page) * ix->layout->slot_size;
 	for (int at = 0; at < Min(ix->layout->slot_size, PREFETCH_BYTES); at += 64)
 		__builtin_prefetch(slot + at);
+	return false;
 }
 
 /* Read and share-lock a page. */

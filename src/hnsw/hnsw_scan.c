@@ -56,6 +56,7 @@ typedef struct HnswScan
 	bool		draining_late;
 	double		last_bound;
 	uint32		swept;			/* ids below were swept */
+	int			affordable;		/* how many nodes the memory allows to visit */
 
 	ItemPointerData *tids;		/* further rows of the node last handed out */
 	int			ntids;
@@ -206,6 +207,9 @@ start_walk(HnswScan *state)
 	VsHnswWalk *walk;
 
 	state->walk = walk = vs_hnsw_walk_new(state->ix, state->query->x);
+	state->affordable =
+		vs_hnsw_walk_set_memory(walk, (Size) (work_mem * 1024.0 *
+											  vs_hnsw_scan_mem_multiplier));
 	state->batch = palloc(sizeof(HnswScanItem));
 	state->late_room = 64;
 	state->late = palloc(sizeof(HnswScanItem) * state->late_room);
@@ -225,17 +229,16 @@ static void
 continue_walk(HnswScan *state)
 {
 	VsHnswWalk *walk = state->walk;
-	Size		limit = (Size) (work_mem * 1024.0 * vs_hnsw_scan_mem_multiplier);
+	int			most = Min(vs_hnsw_max_scan_tuples, state->affordable);
 
-	if (walk->nfound >= vs_hnsw_max_scan_tuples ||
-		vs_hnsw_walk_memory(walk) > limit)
+	if (walk->nfound >= most)
 	{
 		walk->max_found = 0;
 		vs_hnsw_walk_set_ef(walk, Max(walk->nlosers, 1));
 		vs_hnsw_walk_widen(walk);
 		return;
 	}
-	walk->max_found = vs_hnsw_max_scan_tuples;
+	walk->max_found = most;
 	vs_hnsw_walk_set_ef(walk, Min(2 * walk->ef, 8 * vs_hnsw_ef_search));
 	vs_hnsw_walk_widen(walk);
 	vs_hnsw_walk_run(walk);

@@ -24,8 +24,14 @@
 #include "hnsw/hnsw.h"
 #include "hnsw/hnsw_heap.h"
 
-/* How many from the top of the frontier are prefetched before each visit. */
-#define PREFETCH_AHEAD	2
+/*
+ * How many nodes are on their way during a walk: from memory into the cache,
+ * or from disk, which takes longer.
+ */
+#ifndef STOPS_AHEAD
+#define STOPS_AHEAD			2
+#endif
+#define STOPS_AHEAD_OF_DISK	8
 
 /* ------------------------------------------------------------------------
  * A set of ids
@@ -99,6 +105,12 @@ idset_add(VsHnswIdSet *set, uint32 id)
 	return true;
 }
 
+static inline bool
+idset_has(const VsHnswIdSet *set, uint32 id)
+{
+	return set->ids[idset_place(set, id)] == id;
+}
+
 /* Make room for more candidates in one of the walk's arrays. */
 static inline VsHnswCandidate *
 grow_candidates(VsHnswCandidate *array, int *room, int need)
@@ -108,188 +120,6 @@ grow_candidates(VsHnswCandidate *array, int *room, int need)
 	while (*room < need)
 		*room *= 2;
 	return repalloc_huge(array, (Size) *room * sizeof(VsHnswCandidate));
-}
-
-/* ------------------------------------------------------------------------
- * The frontier
- * ------------------------------------------------------------------------ */
-
-/*
- * How many candidates come into the heap at a time: enough for a window of ef,
- * so that the others are sorted through only when a scan goes on; and how full
- * it may get, so that the work of cutting it back is spread over many pushes.
- */
-#define NEAR_TAKEN(ef)	(2 * (ef) + 32)
-#define NEAR_FULL(ef)	(3 * NEAR_TAKEN(ef))
-
-static void
-frontier_init(VsHnswFrontier *frontier, MemoryContext context)
-{
-	frontier->near_room = NEAR_FULL(VS_HNSW_UPPER_EF);
-	frontier->near = MemoryContextAlloc(context, frontier->near_room *
-										sizeof(VsHnswCandidate));
-	frontier->far_room = 1024;
-	frontier->far = MemoryContextAlloc(context, frontier->far_room *
-									   sizeof(VsHnswCandidate));
-}
-
-/* Fit the heap to a width of the window. */
-static void
-frontier_set_ef(VsHnswFrontier *frontier, int ef)
-{
-	frontier->near = grow_candidates(frontier->near, &frontier->near_room,
-									 NEAR_FULL(ef));
-	frontier->taken = NEAR_TAKEN(ef);
-	frontier->full = NEAR_FULL(ef);
-}
-
-static void
-frontier_clear(VsHnswFrontier *frontier)
-{
-	frontier->nnear = frontier->nfar = 0;
-	frontier->limit = INFINITY;
-}
-
-static inline bool
-frontier_is_empty(const VsHnswFrontier *frontier)
-{
-	return frontier->nnear + frontier->nfar == 0;
-}
-
-static inline void
-swap_candidates(VsHnswCandidate *a, VsHnswCandidate *b)
-{
-	VsHnswCandidate c = *a;
-
-	*a = *b;
-	*b = c;
-}
-
-/* The middle one of three keys. */
-static inline int64
-middle_key(int64 a, int64 b, int64 c)
-{
-	return Max(Min(a, b), Min(Max(a, b), c));
-}
-
-/*
- * Reorder so that the k nearest of n candidates come first (quickselect).  The
- * partition moves every candidate without asking, so that no branch depends on
- * the data: half of such branches would be mispredicted.
- */
-static void
-nearest_first(VsHnswCandidate *c, int n, int k)
-{
-	while (n > 1 && k > 0 && k < n)
-	{
-		int64		pivot = middle_key(vs_candidate_key(&c[0]),
-									   vs_candidate_key(&c[n / 2]),
-									   vs_candidate_key(&c[n - 1]));
-		int			nearer = 0;
-		int			equal;
-
-		for (int i = 0; i < n; i++)
-		{
-			bool		before = vs_candidate_key(&c[i]) < pivot;
-
-			swap_candidates(&c[i], &c[nearer]);
-			nearer += before;
-		}
-		equal = nearer;
-		for (int i = nearer; i < n; i++)
-			if (vs_candidate_key(&c[i]) == pivot)
-				swap_candidates(&c[i], &c[equal++]);
-
-		if (k < nearer)
-			n = nearer;
-		else if (k <= equal)
-			return;
-		else
-		{
-			c += equal;
-			n -= equal;
-			k -= equal;
-		}
-	}
-}
-
-/* Make room for n more candidates behind the heap. */
-static inline void
-frontier_reserve(VsHnswFrontier *frontier, int n)
-{
-	frontier->far = grow_candidates(frontier->far, &frontier->far_room,
-									frontier->nfar + n);
-}
-
-/* Make a heap of n candidates, which may be in its place already. */
-static void
-fill_heap(VsHnswFrontier *frontier, const VsHnswCandidate *from, int n)
-{
-	frontier->nnear = 0;
-	frontier->limit = -INFINITY;
-	for (int i = 0; i < n; i++)
-	{
-		VsHnswCandidate c = from[i];
-
-		frontier->limit = Max(frontier->limit, c.distance);
-		vs_min_heap_push(frontier->near, &frontier->nnear, c);
-	}
-}
-
-/* Send all but the nearest from a heap that is full to the others. */
-static void
-frontier_trim(VsHnswFrontier *frontier)
-{
-	int			n = frontier->nnear;
-	int			taken = frontier->taken;
-
-	/* also for the rest of the links whose pushing brought us here */
-	frontier_reserve(frontier, n + UINT8_MAX);
-	nearest_first(frontier->near, n, taken);
-	memcpy(frontier->far + frontier->nfar, frontier->near + taken,
-		   (n - taken) * sizeof(VsHnswCandidate));
-	frontier->nfar += n - taken;
-	fill_heap(frontier, frontier->near, taken);
-}
-
-/* Fill the empty heap with the nearest of the others. */
-static void
-frontier_refill(VsHnswFrontier *frontier)
-{
-	int			n = Min(frontier->nfar, frontier->taken);
-
-	Assert(frontier->nnear == 0);
-	if (n < frontier->nfar)
-		nearest_first(frontier->far, frontier->nfar, n);
-	fill_heap(frontier, frontier->far, n);
-	frontier->nfar -= n;
-	memmove(frontier->far, frontier->far + n,
-			frontier->nfar * sizeof(VsHnswCandidate));
-	if (frontier->nfar == 0)
-		frontier->limit = INFINITY;
-}
-
-/* Add a candidate; room for it behind the heap must have been made. */
-static inline void
-frontier_push(VsHnswFrontier *frontier, VsHnswCandidate c)
-{
-	if (c.distance >= frontier->limit)
-		frontier->far[frontier->nfar++] = c;
-	else
-	{
-		vs_min_heap_push(frontier->near, &frontier->nnear, c);
-		if (frontier->nnear >= frontier->full)
-			frontier_trim(frontier);
-	}
-}
-
-/* The nearest candidate of a frontier that is not empty. */
-static inline const VsHnswCandidate *
-frontier_top(VsHnswFrontier *frontier)
-{
-	if (frontier->nnear == 0)
-		frontier_refill(frontier);
-	return &frontier->near[0];
 }
 
 /* ------------------------------------------------------------------------
@@ -314,7 +144,7 @@ create_walk(void)
 
 	walk->context = context;
 	idset_init(&walk->visited, context);
-	frontier_init(&walk->frontier, context);
+	vs_frontier_init(&walk->frontier, context);
 	walk->found_room = 256;
 	walk->found = MemoryContextAlloc(context,
 									 walk->found_room * sizeof(VsHnswFound));
@@ -380,10 +210,29 @@ vs_hnsw_walk_new(VsHnsw *ix, const float *q)
 	walk->v = v;
 	walk->p = p;
 	walk->planes = planes;
-	walk->max_found = INT_MAX;
+	walk->max_found = INT_MAX / 2;
 	walk->keep_rows = false;
+	(void) vs_hnsw_walk_set_memory(walk, MaxAllocHugeSize);
 	vs_hnsw_walk_reset(walk, 0, VS_HNSW_UPPER_EF);
 	return walk;
+}
+
+/*
+ * What a visit takes in the arrays of a walk and in the lists that the scan
+ * makes of it, which grow by doubling.
+ */
+#define BYTES_PER_VISIT \
+	(2 * (sizeof(VsHnswFound) + sizeof(VsHnswCandidate)) + 4 * sizeof(uint32) + 32)
+
+/*
+ * Keep the walk within some memory: a quarter for the frontier, which forgets
+ * what is farthest.  Returns how many nodes may be visited.
+ */
+int
+vs_hnsw_walk_set_memory(VsHnswWalk *walk, Size bytes)
+{
+	vs_frontier_set_memory(&walk->frontier, bytes / 4);
+	return (int) Min(bytes / 4 * 3 / BYTES_PER_VISIT, INT_MAX / 2);
 }
 
 /* Set the width of the window, which is empty or not full. */
@@ -392,7 +241,7 @@ vs_hnsw_walk_set_ef(VsHnswWalk *walk, int ef)
 {
 	walk->ef = ef;
 	walk->window = grow_candidates(walk->window, &walk->window_room, ef + 1);
-	frontier_set_ef(&walk->frontier, ef);
+	vs_frontier_set_ef(&walk->frontier, ef);
 }
 
 /* Forget what was found and start afresh on a level. */
@@ -401,7 +250,7 @@ vs_hnsw_walk_reset(VsHnswWalk *walk, int level, int ef)
 {
 	walk->level = level;
 	walk->nfound = walk->nwindow = walk->nlosers = 0;
-	frontier_clear(&walk->frontier);
+	vs_frontier_clear(&walk->frontier);
 	vs_hnsw_walk_set_ef(walk, ef);
 	if (walk->visited.size > IDSET_MAX_KEPT)
 	{
@@ -415,10 +264,8 @@ vs_hnsw_walk_reset(VsHnswWalk *walk, int level, int ef)
 void
 vs_hnsw_walk_seed(VsHnswWalk *walk, uint32 id, float distance)
 {
-	VsHnswCandidate c = {distance, id};
-
-	frontier_reserve(&walk->frontier, 1);
-	frontier_push(&walk->frontier, c);
+	vs_frontier_reserve(&walk->frontier, 2);
+	vs_frontier_push(&walk->frontier, vs_hnsw_key(distance, id));
 }
 
 /*
@@ -525,19 +372,36 @@ add_found(VsHnswWalk *walk, uint32 id, const VsHnswSlot *slot, float d,
 	found->tid = slot->tid;
 }
 
-/* Let priced links into the frontier. */
+/*
+ * Let priced links into the frontier.  They are sorted out by its limit without
+ * a branch, for most lie beyond; those within are often nodes visited already.
+ */
 static void
 add_candidates(VsHnswWalk *walk, const uint32 *ids, const float *price, int n)
 {
-	frontier_reserve(&walk->frontier, n);
+	VsHnswFrontier *frontier = &walk->frontier;
+	VsHnswKey	within[UINT8_MAX + 1];
+	VsHnswKey  *far;
+	int			nwithin = 0;
+	int			nfar = 0;
+
+	vs_frontier_reserve(frontier, 2 * n);
+	far = frontier->far + frontier->nfar;
 	for (int i = 0; i < n; i++)
 	{
-		VsHnswCandidate c = {price[i], ids[i]};
+		float		distance = isnan(price[i]) ? INFINITY : price[i];
+		VsHnswKey	key = vs_hnsw_key(distance, ids[i]);
+		bool		is_within = key < frontier->limit;
 
-		if (unlikely(isnan(c.distance)))
-			c.distance = INFINITY;
-		frontier_push(&walk->frontier, c);
+		within[nwithin] = key;
+		nwithin += is_within;
+		far[nfar] = key;
+		nfar += !is_within;
 	}
+	frontier->nfar += nfar;
+	for (int i = 0; i < nwithin; i++)
+		if (!idset_has(&walk->visited, vs_hnsw_key_id(within[i])))
+			vs_frontier_push(frontier, within[i]);
 }
 
 /* Let a visited node into the window; who has to leave is put aside. */
@@ -595,11 +459,11 @@ arrive(VsHnswWalk *walk, const VsHnswSlot *slot, float *sumsq, float *maxabs)
 }
 
 /*
- * Visit a node unless it was: read its page, note it, price its links.
- * Returns false if it was visited before or is no node of this level any more.
+ * Visit a node that is in the visited set now: read its page, note it, price
+ * its links.  Returns false if it is no node of this level any more.
  */
-bool
-vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id)
+static bool
+visit(VsHnswWalk *walk, uint32 id)
 {
 	const VsHnswLayout *layout = walk->ix->layout;
 	Buffer		buffer;
@@ -612,8 +476,6 @@ vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id)
 	int			start;
 	int			n;
 
-	if (!idset_add(&walk->visited, id))
-		return false;
 	slot = vs_hnsw_read_slot(walk->ix, id, &buffer);
 	if (slot->state == VS_NODE_FREE || slot->level < walk->level)
 	{
@@ -641,30 +503,87 @@ vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id)
 	return true;
 }
 
+/* Visit a node unless it was; see above. */
+bool
+vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id)
+{
+	return idset_add(&walk->visited, id) && visit(walk, id);
+}
+
+/* The first key that a full window does not want any more. */
+static inline VsHnswKey
+first_unwanted(const VsHnswWalk *walk)
+{
+	if (walk->nwindow < walk->ef)
+		return VS_HNSW_LAST_KEY;
+	return vs_hnsw_key(walk->window[0].distance, VS_HNSW_INVALID_ID) + 1;
+}
+
+/* A node that will be visited next but for those before it. */
+typedef struct Stop
+{
+	uint32		id;
+	bool		from_disk;
+} Stop;
+
+/*
+ * Take the nearest node of the frontier that was not visited, and start to
+ * load it.  Returns false if there is none that the window wants.
+ */
+static bool
+next_stop(VsHnswWalk *walk, Stop *stop)
+{
+	VsHnswFrontier *frontier = &walk->frontier;
+	VsHnswKey	key;
+
+	for (;;)
+	{
+		while (vs_frontier_pop(frontier, &key))
+		{
+			stop->id = vs_hnsw_key_id(key);
+			if (idset_add(&walk->visited, stop->id))
+			{
+				stop->from_disk = vs_hnsw_prefetch_slot(walk->ix, stop->id);
+				return true;
+			}
+		}
+		if (frontier->nfar == 0 || frontier->limit >= first_unwanted(walk))
+			return false;
+		vs_frontier_refill(frontier);
+		vs_frontier_lower_limit(frontier, first_unwanted(walk));
+	}
+}
+
 /*
  * Walk until the window holds the best that the width allows, the frontier is
  * empty or max_found nodes were visited.
+ *
+ * A node takes longer to come than to look at.  So the next stops are chosen,
+ * and on their way, while one is visited; that its links may lead to something
+ * nearer costs few visits.
  */
 void
 vs_hnsw_walk_run(VsHnswWalk *walk)
 {
-	VsHnswFrontier *frontier = &walk->frontier;
+	Stop		stops[STOPS_AHEAD_OF_DISK];
+	int			n = 0;
+	int			from_disk = 0;	/* of the n */
 
-	while (!frontier_is_empty(frontier) && walk->nfound < walk->max_found)
+	for (;;)
 	{
-		uint32		id;
-
-		if (walk->nwindow >= walk->ef &&
-			frontier_top(frontier)->distance > walk->window[0].distance)
-			break;
+		while (n < (from_disk > 0 ? STOPS_AHEAD_OF_DISK : STOPS_AHEAD) &&
+			   walk->nfound + n < walk->max_found &&
+			   next_stop(walk, &stops[n]))
+			from_disk += stops[n++].from_disk;
+		if (n == 0)
+			return;
 		CHECK_FOR_INTERRUPTS();
-		id = frontier_top(frontier)->id;
-		vs_min_heap_pop(frontier->near, &frontier->nnear);
-
-		/* What is likely to come after it can be on its way meanwhile. */
-		for (int i = 0; i < Min(frontier->nnear, PREFETCH_AHEAD); i++)
-			vs_hnsw_prefetch_slot(walk->ix, frontier->near[i].id);
-		vs_hnsw_walk_visit(walk, id);
+		visit(walk, stops[0].id);
+		vs_frontier_lower_limit(&walk->frontier, first_unwanted(walk));
+		from_disk -= stops[0].from_disk;
+		n--;
+		for (int i = 0; i < n; i++)
+			stops[i] = stops[i + 1];
 	}
 }
 
@@ -768,7 +687,7 @@ vs_hnsw_walk_descend(VsHnswWalk *walk, int to_level)
 bool
 vs_hnsw_walk_is_exhausted(const VsHnswWalk *walk)
 {
-	return frontier_is_empty(&walk->frontier);
+	return vs_frontier_is_empty(&walk->frontier);
 }
 
 /* Bytes that the walk uses. */
@@ -777,6 +696,6 @@ vs_hnsw_walk_memory(const VsHnswWalk *walk)
 {
 	return (Size) walk->visited.size * sizeof(uint32) +
 		(Size) walk->nfound * sizeof(VsHnswFound) +
-		((Size) walk->frontier.near_room + walk->frontier.nfar + walk->ef + walk->nlosers) *
-		sizeof(VsHnswCandidate);
+		vs_frontier_memory(&walk->frontier) +
+		((Size) walk->ef + walk->nlosers) * sizeof(VsHnswCandidate);
 }
