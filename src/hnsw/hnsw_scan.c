@@ -21,6 +21,7 @@
 
 #include "access/relscan.h"
 #include "catalog/pg_type.h"
+#include "executor/instrument.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/float.h"
@@ -61,7 +62,11 @@ typedef struct HnswScan
 	int			ntids;
 	int			tids_room;
 	double		tids_bound;
+
+	VsHnswScanStats stats;		/* but for the walk's work */
 } HnswScan;
+
+VsHnswScanStats vs_hnsw_last_scan;
 
 /* ------------------------------------------------------------------------
  * Bounds
@@ -217,6 +222,12 @@ start_walk(HnswScan *state)
 	vs_hnsw_walk_run(walk);
 }
 
+static Size
+memory_limit(void)
+{
+	return (Size) (work_mem * 1024.0 * vs_hnsw_scan_mem_multiplier);
+}
+
 /*
  * Walk on for the next window.  Where the limits forbid it, the nodes that
  * were visited but had no place in a window make the last one.
@@ -225,10 +236,9 @@ static void
 continue_walk(HnswScan *state)
 {
 	VsHnswWalk *walk = state->walk;
-	Size		limit = (Size) (work_mem * 1024.0 * vs_hnsw_scan_mem_multiplier);
 
 	if (walk->nfound >= vs_hnsw_max_scan_tuples ||
-		vs_hnsw_walk_memory(walk) > limit)
+		vs_hnsw_walk_memory(walk) > memory_limit())
 	{
 		walk->max_found = 0;
 		vs_hnsw_walk_set_ef(walk, Max(walk->nlosers, 1));
@@ -274,7 +284,21 @@ next_batch(HnswScan *state)
 		qsort(state->batch, state->nbatch, sizeof(HnswScanItem), compare_items);
 	}
 	MemoryContextSwitchTo(old);
+	state->stats.batches += state->nbatch > 0;
 	return state->nbatch > 0;
+}
+
+/* Why there are no more rows. */
+static VsHnswScanEnd
+why_ended(const HnswScan *state)
+{
+	if (vs_hnsw_iterative_scan == VS_ITERATIVE_OFF)
+		return VS_SCAN_FIRST_WINDOW;
+	if (state->walk->nfound >= vs_hnsw_max_scan_tuples)
+		return VS_SCAN_MAX_TUPLES;
+	if (vs_hnsw_walk_memory(state->walk) > memory_limit())
+		return VS_SCAN_MEMORY;
+	return VS_SCAN_EXHAUSTED;
 }
 
 /* ------------------------------------------------------------------------
@@ -400,6 +424,7 @@ vs_hnsw_beginscan(Relation index, int nkeys, int norderbys)
 	HnswScan   *state = palloc0(sizeof(HnswScan));
 
 	state->ix = vs_hnsw_open(index);
+	state->stats.index = RelationGetRelid(index);
 	state->query = vs_hnsw_value_new(state->ix);
 	state->context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
 										   ALLOCSET_DEFAULT_SIZES);
@@ -421,6 +446,7 @@ vs_hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
 {
 	HnswScan   *state = (HnswScan *) scan->opaque;
 
+	state->stats = vs_hnsw_scan_stats(scan);
 	MemoryContextReset(state->context);
 	state->walk = NULL;
 	state->batch = state->late = NULL;
@@ -482,12 +508,45 @@ check_row(IndexScanDesc scan, const ItemPointerData *tid)
 				 errhint("REINDEX it.")));
 }
 
+/* Blocks of all kinds that this session found in memory, or read. */
+static int64
+blocks_hit(void)
+{
+	return pgBufferUsage.shared_blks_hit + pgBufferUsage.local_blks_hit;
+}
+
+static int64
+blocks_read(void)
+{
+	return pgBufferUsage.shared_blks_read + pgBufferUsage.local_blks_read;
+}
+
+/* What a scan did until now. */
+VsHnswScanStats
+vs_hnsw_scan_stats(IndexScanDesc scan)
+{
+	const HnswScan *state = (const HnswScan *) scan->opaque;
+	VsHnswScanStats stats = state->stats;
+
+	if (state->walk != NULL)
+	{
+		stats.work.hops += state->walk->work.hops;
+		stats.work.upper_hops += state->walk->work.upper_hops;
+		stats.work.links += state->walk->work.links;
+		stats.memory = vs_hnsw_walk_memory(state->walk);
+	}
+	return stats;
+}
+
 bool
 vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 {
 	HnswScan   *state = (HnswScan *) scan->opaque;
 	IndexOrderByDistance distance;
 	Oid			type = FLOAT8OID;
+	int64		hit = blocks_hit();
+	int64		read = blocks_read();
+	bool		found;
 
 	Assert(ScanDirectionIsForward(dir));
 	if (state->walk == NULL)
@@ -498,9 +557,19 @@ vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 			elog(ERROR, "non-MVCC snapshots are not supported with hnsw");
 		vs_count_index_scan(scan);
 		load_query(state, scan->orderByData);
+		state->stats.searches++;
+		state->stats.ef_search = vs_hnsw_ef_search;
+		state->stats.end = VS_SCAN_ASKED_NO_MORE;
 	}
-	if (!next_row(state, &scan->xs_heaptid, &distance.value))
+	found = next_row(state, &scan->xs_heaptid, &distance.value);
+	state->stats.blocks_hit += blocks_hit() - hit;
+	state->stats.blocks_read += blocks_read() - read;
+	if (!found)
+	{
+		state->stats.end = why_ended(state);
 		return false;
+	}
+	state->stats.rows++;
 	check_row(scan, &scan->xs_heaptid);
 
 	distance.isnull = state->no_order;
@@ -515,6 +584,7 @@ vs_hnsw_endscan(IndexScanDesc scan)
 {
 	HnswScan   *state = (HnswScan *) scan->opaque;
 
+	vs_hnsw_last_scan = vs_hnsw_scan_stats(scan);
 	MemoryContextDelete(state->context);
 	pfree(state);
 	scan->opaque = NULL;

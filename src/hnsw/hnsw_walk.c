@@ -382,6 +382,7 @@ vs_hnsw_walk_new(VsHnsw *ix, const float *q)
 	walk->planes = planes;
 	walk->max_found = INT_MAX;
 	walk->keep_rows = false;
+	memset(&walk->work, 0, sizeof(walk->work));
 	vs_hnsw_walk_reset(walk, 0, VS_HNSW_UPPER_EF);
 	return walk;
 }
@@ -637,6 +638,8 @@ vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id)
 		add_to_window(walk, c);
 	}
 	walk->nfound++;
+	*(walk->level > 0 ? &walk->work.upper_hops : &walk->work.hops) += 1;
+	walk->work.links += n;
 	add_candidates(walk, ids, price, n);
 	return true;
 }
