@@ -112,9 +112,6 @@
 /* Libraries can add to what EXPLAIN says of a node of a plan since 18. */
 #if PG_VERSION_NUM >= 180000
 #define VS_HAVE_EXPLAIN_HOOK
-#include "commands/explain.h"
-#include "commands/explain_format.h"
-#include "commands/explain_state.h"
 #endif
 
 /* Index scans can be counted since 18. */

@@ -5,13 +5,19 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "access/relscan.h"
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
 
 #include "compat.h"
 #include "hnsw/hnsw_inspect.h"
+
+#ifdef VS_HAVE_EXPLAIN_HOOK
+#include "commands/explain.h"
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
 
 /* Columns of hnsw_last_scan. */
 enum
