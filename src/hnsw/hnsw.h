@@ -213,6 +213,7 @@ typedef struct VsHnswFrontier
 	VsHnswCandidate *far;		/* none is nearer than limit */
 	int			nfar;
 	int			far_room;
+	int			max_far;		/* beyond it the farthest are forgotten */
 } VsHnswFrontier;
 
 /* What walks did. */
@@ -268,6 +269,8 @@ extern void vs_hnsw_walk_step_down(VsHnswWalk *walk, int ef);
 extern void vs_hnsw_walk_widen(VsHnswWalk *walk);
 extern int	vs_hnsw_walk_take_window(VsHnswWalk *walk, VsHnswCandidate *out);
 extern bool vs_hnsw_walk_is_exhausted(const VsHnswWalk *walk);
+extern void vs_hnsw_walk_set_limits(VsHnswWalk *walk, int max_found,
+									Size frontier);
 extern Size vs_hnsw_walk_memory(const VsHnswWalk *walk);
 
 /* hnsw_graph.c: which neighbors a node keeps */

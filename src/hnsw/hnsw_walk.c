@@ -213,10 +213,25 @@ nearest_first(VsHnswCandidate *c, int n, int k)
 	}
 }
 
-/* Make room for n more candidates behind the heap. */
+/* Forget the farthest of those behind the heap. */
+static void
+frontier_cut(VsHnswFrontier *frontier)
+{
+	int			keep = Min(frontier->nfar, frontier->max_far / 2);
+
+	nearest_first(frontier->far, frontier->nfar, keep);
+	frontier->nfar = keep;
+}
+
+/*
+ * Make room for n more candidates behind the heap.  What is forgotten for it
+ * may be met again by other links, or by a sweep.
+ */
 static inline void
 frontier_reserve(VsHnswFrontier *frontier, int n)
 {
+	if (unlikely(frontier->nfar + n > frontier->max_far))
+		frontier_cut(frontier);
 	frontier->far = grow_candidates(frontier->far, &frontier->far_room,
 									frontier->nfar + n);
 }
@@ -381,6 +396,7 @@ vs_hnsw_walk_new(VsHnsw *ix, const float *q)
 	walk->p = p;
 	walk->planes = planes;
 	walk->max_found = INT_MAX;
+	walk->frontier.max_far = INT_MAX;
 	walk->keep_rows = false;
 	memset(&walk->work, 0, sizeof(walk->work));
 	vs_hnsw_walk_reset(walk, 0, VS_HNSW_UPPER_EF);
@@ -774,12 +790,25 @@ vs_hnsw_walk_is_exhausted(const VsHnswWalk *walk)
 	return frontier_is_empty(&walk->frontier);
 }
 
-/* Bytes that the walk uses. */
+/*
+ * From now on visit so many nodes in all, at most, and keep candidates in about
+ * so many bytes.
+ */
+void
+vs_hnsw_walk_set_limits(VsHnswWalk *walk, int max_found, Size frontier)
+{
+	int			max_far = 1024;
+
+	while (max_far < INT_MAX / 4 &&
+		   (Size) max_far * 2 * sizeof(VsHnswCandidate) <= frontier)
+		max_far *= 2;
+	walk->max_found = max_found;
+	walk->frontier.max_far = max_far;
+}
+
+/* Bytes that the walk holds. */
 Size
 vs_hnsw_walk_memory(const VsHnswWalk *walk)
 {
-	return (Size) walk->visited.size * sizeof(uint32) +
-		(Size) walk->nfound * sizeof(VsHnswFound) +
-		((Size) walk->frontier.near_room + walk->frontier.nfar + walk->ef + walk->nlosers) *
-		sizeof(VsHnswCandidate);
+	return MemoryContextMemAllocated(walk->context, true);
 }
