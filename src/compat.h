@@ -79,9 +79,11 @@
 #if PG_VERSION_NUM >= 140000
 #define VS_ROLE_READ_SERVER_FILES	ROLE_PG_READ_SERVER_FILES
 #define VS_ROLE_READ_ALL_STATS		ROLE_PG_READ_ALL_STATS
+#define VS_ROLE_STAT_SCAN_TABLES	ROLE_PG_STAT_SCAN_TABLES
 #else
 #define VS_ROLE_READ_SERVER_FILES	DEFAULT_ROLE_READ_SERVER_FILES
 #define VS_ROLE_READ_ALL_STATS		DEFAULT_ROLE_READ_ALL_STATS
+#define VS_ROLE_STAT_SCAN_TABLES	DEFAULT_ROLE_STAT_SCAN_TABLES
 #endif
 
 /* Checks of rights became general functions in 16. */
@@ -90,6 +92,35 @@
 	object_ownercheck(RelationRelationId, relid, role)
 #else
 #define vs_owns_relation(relid, role)	pg_class_ownercheck(relid, role)
+#endif
+
+/* Others than the owner may be let run VACUUM since 17. */
+#if PG_VERSION_NUM >= 170000
+#define vs_may_maintain(relid, role) \
+	(pg_class_aclcheck(relid, role, ACL_MAINTAIN) == ACLCHECK_OK)
+#else
+#define vs_may_maintain(relid, role)	vs_owns_relation(relid, role)
+#endif
+
+/* Maintenance runs with a safe search_path since 17. */
+#if PG_VERSION_NUM >= 170000
+#define vs_restrict_search_path()	RestrictSearchPath()
+#else
+#define vs_restrict_search_path()	((void) 0)
+#endif
+
+/* Libraries can add to what EXPLAIN says of a node of a plan since 18. */
+#if PG_VERSION_NUM >= 180000
+#define VS_HAVE_EXPLAIN_HOOK
+#endif
+
+/* Index scans can be counted since 18. */
+#if PG_VERSION_NUM >= 180000
+#define vs_index_beginscan(heap, index, snapshot, nkeys, norderbys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, norderbys)
+#else
+#define vs_index_beginscan(heap, index, snapshot, nkeys, norderbys) \
+	index_beginscan(heap, index, snapshot, nkeys, norderbys)
 #endif
 
 /* Scans of a range of row addresses came in 14. */

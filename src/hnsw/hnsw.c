@@ -91,6 +91,7 @@ vs_hnsw_init(void)
 					  VS_HNSW_MAX_EF_CONSTRUCTION,
 					  AccessExclusiveLock);
 	define_settings();
+	vs_hnsw_explain_init();
 }
 
 int

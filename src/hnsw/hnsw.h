@@ -109,6 +109,10 @@ extern void vs_hnsw_write_metapage(Relation rel, ForkNumber fork,
 								   const VsHnswMeta *meta);
 extern void vs_hnsw_page_init(Page page, uint16 space, uint32 page_no);
 extern Buffer vs_hnsw_read_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no);
+extern BlockNumber vs_hnsw_copy_page(VsHnsw *ix, VsHnswSpace space,
+									 uint32 page_no,
+									 BufferAccessStrategy strategy, Page copy);
+extern BlockNumber vs_hnsw_node_block(VsHnsw *ix, uint32 id);
 extern Size vs_hnsw_max_cells(const VsHnsw *ix);
 extern bool vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id);
 extern VsHnswSlot *vs_hnsw_slot_at(VsHnsw *ix, Page page, uint32 id);
@@ -195,6 +199,14 @@ typedef struct VsHnswIdSet
 	uint32		used;
 } VsHnswIdSet;
 
+/* What walks did. */
+typedef struct VsHnswWork
+{
+	int64		hops;			/* nodes visited on level 0 */
+	int64		upper_hops;		/* and above */
+	int64		links;			/* priced */
+} VsHnswWork;
+
 typedef struct VsHnswWalk
 {
 	VsHnsw	   *ix;
@@ -222,6 +234,7 @@ typedef struct VsHnswWalk
 	int			nlosers;
 	int			loser_room;
 	int			max_found;		/* visit no more than this */
+	VsHnswWork	work;
 
 	float	   *v;				/* scratch: the node's row */
 	float	   *p;				/* scratch: q - v */
@@ -240,6 +253,8 @@ extern void vs_hnsw_walk_step_down(VsHnswWalk *walk, int ef);
 extern void vs_hnsw_walk_widen(VsHnswWalk *walk);
 extern int	vs_hnsw_walk_take_window(VsHnswWalk *walk, VsHnswCandidate *out);
 extern bool vs_hnsw_walk_is_exhausted(const VsHnswWalk *walk);
+extern void vs_hnsw_walk_set_limits(VsHnswWalk *walk, int max_found,
+									Size frontier);
 extern Size vs_hnsw_walk_memory(const VsHnswWalk *walk);
 
 /* hnsw_graph.c: which neighbors a node keeps */
@@ -260,6 +275,38 @@ extern void vs_hnsw_sort_neighbors(VsHnswNeighbor *neighbor, int n);
 extern bool vs_hnsw_add_backlink(VsHnsw *ix, uint32 id, int level,
 								 uint32 new_id, const float *other, bool force);
 
+/* hnsw_scan.c, hnsw_explain.c: what a scan did */
+
+/* Why a scan has no more rows. */
+typedef enum VsHnswScanEnd
+{
+	VS_SCAN_ASKED_NO_MORE,		/* the executor did not ask for more */
+	VS_SCAN_EXHAUSTED,			/* there are none */
+	VS_SCAN_FIRST_WINDOW,		/* iterative_scan is off */
+	VS_SCAN_MAX_TUPLES,
+	VS_SCAN_MEMORY,
+} VsHnswScanEnd;
+
+/* Of all searches of one scan; the last three of the last search. */
+typedef struct VsHnswScanStats
+{
+	Oid			index;
+	int64		searches;
+	VsHnswWork	work;
+	int64		blocks_hit;		/* found in the buffer pool */
+	int64		blocks_read;
+	int64		batches;
+	int64		rows;			/* handed out */
+	int			ef_search;
+	Size		memory;
+	VsHnswScanEnd end;
+} VsHnswScanStats;
+
+/* The last scan of this session that ended. */
+extern VsHnswScanStats vs_hnsw_last_scan;
+
+extern void vs_hnsw_explain_init(void);
+
 /* hnsw_build.c, hnsw_insert.c, hnsw_scan.c, hnsw_vacuum.c, hnsw_cost.c,
  * hnsw_validate.c: the access method's entry points */
 extern IndexBuildResult *vs_hnsw_build(Relation heap, Relation index,
@@ -276,6 +323,7 @@ extern void vs_hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys,
 						   ScanKey orderbys, int norderbys);
 extern bool vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir);
 extern void vs_hnsw_endscan(IndexScanDesc scan);
+extern VsHnswScanStats vs_hnsw_scan_stats(IndexScanDesc scan);
 extern IndexBulkDeleteResult *vs_hnsw_bulkdelete(IndexVacuumInfo *info,
 												 IndexBulkDeleteResult *stats,
 												 IndexBulkDeleteCallback callback,

@@ -378,6 +378,32 @@ vs_hnsw_read_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no)
 	return buffer;
 }
 
+/*
+ * Copy a page, reading it with a strategy, for those who read an index whole.
+ * Returns its block.
+ */
+BlockNumber
+vs_hnsw_copy_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no,
+				  BufferAccessStrategy strategy, Page copy)
+{
+	BlockNumber block = block_of(ix, space, page_no);
+	Buffer		buffer = ReadBufferExtended(ix->rel, MAIN_FORKNUM, block,
+											RBM_NORMAL, strategy);
+
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	check_page(ix, buffer, space, page_no);
+	memcpy(copy, BufferGetPage(buffer), BLCKSZ);
+	UnlockReleaseBuffer(buffer);
+	return block;
+}
+
+/* Block of the page of a node. */
+BlockNumber
+vs_hnsw_node_block(VsHnsw *ix, uint32 id)
+{
+	return block_of(ix, VS_SPACE_NODE, id / ix->layout->per_page);
+}
+
 uint32
 vs_hnsw_items_per_page(VsHnsw *ix, VsHnswSpace space)
 {

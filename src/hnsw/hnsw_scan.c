@@ -21,6 +21,7 @@
 
 #include "access/relscan.h"
 #include "catalog/pg_type.h"
+#include "executor/instrument.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "utils/float.h"
@@ -56,13 +57,17 @@ typedef struct HnswScan
 	bool		draining_late;
 	double		last_bound;
 	uint32		swept;			/* ids below were swept */
-	int			affordable;		/* how many nodes the memory allows to visit */
+	int			max_nodes;		/* how many may be visited in all, or 0 */
 
 	ItemPointerData *tids;		/* further rows of the node last handed out */
 	int			ntids;
 	int			tids_room;
 	double		tids_bound;
+
+	VsHnswScanStats stats;		/* but for the walk's work */
 } HnswScan;
+
+VsHnswScanStats vs_hnsw_last_scan;
 
 /* ------------------------------------------------------------------------
  * Bounds
@@ -148,23 +153,22 @@ compare_items(const void *a, const void *b)
  * Batches
  * ------------------------------------------------------------------------ */
 
-/* Turn the walk's window into a batch; late ones are held back if asked. */
+/*
+ * Make a batch of visited nodes, whose candidates have indexes into found;
+ * late ones are held back if asked.
+ */
 static void
-batch_from_window(HnswScan *state, bool strict)
+make_batch(HnswScan *state, const VsHnswCandidate *visited, int n, bool strict)
 {
-	VsHnswWalk *walk = state->walk;
-	VsHnswCandidate *taken = palloc(sizeof(VsHnswCandidate) *
-									Max(walk->nwindow, 1));
-	int			n = vs_hnsw_walk_take_window(walk, taken);
-
-	state->batch = repalloc(state->batch, sizeof(HnswScanItem) * Max(n, 1));
+	state->batch = repalloc_huge(state->batch,
+								 sizeof(HnswScanItem) * (Size) Max(n, 1));
 	state->nbatch = state->at = 0;
 	for (int i = 0; i < n; i++)
 	{
 		HnswScanItem item;
 
-		item.index = (int) taken[i].id;
-		item.bound = lower_bound(state, &walk->found[item.index]);
+		item.index = (int) visited[i].id;
+		item.bound = lower_bound(state, &state->walk->found[item.index]);
 		if (!strict || item.bound >= state->last_bound)
 			state->batch[state->nbatch++] = item;
 		else
@@ -178,8 +182,20 @@ batch_from_window(HnswScan *state, bool strict)
 			state->late[state->nlate++] = item;
 		}
 	}
-	pfree(taken);
 	qsort(state->batch, state->nbatch, sizeof(HnswScanItem), compare_items);
+}
+
+/* Turn the walk's window into a batch. */
+static void
+batch_from_window(HnswScan *state, bool strict)
+{
+	VsHnswWalk *walk = state->walk;
+	VsHnswCandidate *taken = palloc(sizeof(VsHnswCandidate) *
+									Max(walk->nwindow, 1));
+	int			n = vs_hnsw_walk_take_window(walk, taken);
+
+	make_batch(state, taken, n, strict);
+	pfree(taken);
 }
 
 /*
@@ -207,9 +223,6 @@ start_walk(HnswScan *state)
 	VsHnswWalk *walk;
 
 	state->walk = walk = vs_hnsw_walk_new(state->ix, state->query->x);
-	state->affordable =
-		vs_hnsw_walk_set_memory(walk, (Size) (work_mem * 1024.0 *
-											  vs_hnsw_scan_mem_multiplier));
 	state->batch = palloc(sizeof(HnswScanItem));
 	state->late_room = 64;
 	state->late = palloc(sizeof(HnswScanItem) * state->late_room);
@@ -222,24 +235,47 @@ start_walk(HnswScan *state)
 }
 
 /*
- * Walk on for the next window.  Where the limits forbid it, the nodes that
- * were visited but had no place in a window make the last one.
+ * What a node may cost in memory once it was visited: a place in found, whose
+ * array may have twice the room, in the visited set, which is a quarter full at
+ * least and for a moment exists twice, and among the losers and in a batch or
+ * among the late.  What all of them must leave is for the frontier.
  */
+#define BYTES_A_NODE \
+	(2 * sizeof(VsHnswFound) + 6 * sizeof(uint32) + \
+	 2 * sizeof(VsHnswCandidate) + sizeof(HnswScanItem))
+#define FRONTIER_SHARE	4
+
+/*
+ * Set the limits of a scan that goes on after its first window: of work_mem
+ * and its multiplier, one part is for the frontier, which forgets what is
+ * farthest, and so many nodes may be visited as the others hold.
+ */
+static void
+set_limits(HnswScan *state)
+{
+	double		memory = work_mem * 1024.0 * vs_hnsw_scan_mem_multiplier;
+	double		nodes = memory * (FRONTIER_SHARE - 1) / FRONTIER_SHARE / BYTES_A_NODE;
+
+	state->max_nodes = (int) Min(nodes, vs_hnsw_max_scan_tuples);
+	vs_hnsw_walk_set_limits(state->walk, state->max_nodes,
+							(Size) (memory / FRONTIER_SHARE));
+}
+
+/* May the scan visit no more nodes? */
+static bool
+is_at_limit(const HnswScan *state)
+{
+	return state->max_nodes > 0 && state->walk->nfound >= state->max_nodes;
+}
+
+/* Walk on for the next window, twice as wide as long as many of it fit. */
 static void
 continue_walk(HnswScan *state)
 {
 	VsHnswWalk *walk = state->walk;
-	int			most = Min(vs_hnsw_max_scan_tuples, state->affordable);
+	int			widest = Min(8 * vs_hnsw_ef_search, state->max_nodes / 8);
 
-	if (walk->nfound >= most)
-	{
-		walk->max_found = 0;
-		vs_hnsw_walk_set_ef(walk, Max(walk->nlosers, 1));
-		vs_hnsw_walk_widen(walk);
-		return;
-	}
-	walk->max_found = most;
-	vs_hnsw_walk_set_ef(walk, Min(2 * walk->ef, 8 * vs_hnsw_ef_search));
+	vs_hnsw_walk_set_ef(walk, Max(vs_hnsw_ef_search, Min(2 * walk->ef, widest)));
 	vs_hnsw_walk_widen(walk);
 	vs_hnsw_walk_run(walk);
 }
@@ -257,11 +293,21 @@ next_batch(HnswScan *state)
 		if (state->walk == NULL)
 			start_walk(state);
 		else if (iterative)
+		{
+			set_limits(state);
+			if (is_at_limit(state))
+			{
+				/* who was visited but had no place in a window is the rest */
+				make_batch(state, state->walk->losers, state->walk->nlosers, strict);
+				state->walk->nlosers = 0;
+				break;
+			}
 			continue_walk(state);
+		}
 		if (iterative && vs_hnsw_walk_is_exhausted(state->walk))
 			sweep(state);
 		batch_from_window(state, strict);
-	} while (state->nbatch == 0 && iterative && state->walk->max_found > 0 &&
+	} while (state->nbatch == 0 && iterative &&
 			 (!vs_hnsw_walk_is_exhausted(state->walk) ||
 			  state->walk->nlosers > 0));
 
@@ -277,7 +323,21 @@ next_batch(HnswScan *state)
 		qsort(state->batch, state->nbatch, sizeof(HnswScanItem), compare_items);
 	}
 	MemoryContextSwitchTo(old);
+	state->stats.batches += state->nbatch > 0;
 	return state->nbatch > 0;
+}
+
+/* Why there are no more rows. */
+static VsHnswScanEnd
+why_ended(const HnswScan *state)
+{
+	if (vs_hnsw_iterative_scan == VS_ITERATIVE_OFF)
+		return VS_SCAN_FIRST_WINDOW;
+	if (state->walk->nfound >= vs_hnsw_max_scan_tuples)
+		return VS_SCAN_MAX_TUPLES;
+	if (is_at_limit(state))
+		return VS_SCAN_MEMORY;
+	return VS_SCAN_EXHAUSTED;
 }
 
 /* ------------------------------------------------------------------------
@@ -403,6 +463,7 @@ vs_hnsw_beginscan(Relation index, int nkeys, int norderbys)
 	HnswScan   *state = palloc0(sizeof(HnswScan));
 
 	state->ix = vs_hnsw_open(index);
+	state->stats.index = RelationGetRelid(index);
 	state->query = vs_hnsw_value_new(state->ix);
 	state->context = AllocSetContextCreate(CurrentMemoryContext, "hnsw scan",
 										   ALLOCSET_DEFAULT_SIZES);
@@ -424,11 +485,13 @@ vs_hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
 {
 	HnswScan   *state = (HnswScan *) scan->opaque;
 
+	state->stats = vs_hnsw_scan_stats(scan);
 	MemoryContextReset(state->context);
 	state->walk = NULL;
 	state->batch = state->late = NULL;
 	state->nbatch = state->at = state->nlate = state->ntids = 0;
 	state->swept = 0;
+	state->max_nodes = 0;
 	if (keys && scan->numberOfKeys > 0)
 		memmove(scan->keyData, keys, scan->numberOfKeys * sizeof(ScanKeyData));
 	if (orderbys && scan->numberOfOrderBys > 0)
@@ -485,12 +548,46 @@ check_row(IndexScanDesc scan, const ItemPointerData *tid)
 				 errhint("REINDEX it.")));
 }
 
+/* Blocks of all kinds that this session found in memory, or read. */
+static int64
+blocks_hit(void)
+{
+	return pgBufferUsage.shared_blks_hit + pgBufferUsage.local_blks_hit;
+}
+
+static int64
+blocks_read(void)
+{
+	return pgBufferUsage.shared_blks_read + pgBufferUsage.local_blks_read;
+}
+
+/* What a scan did until now. */
+VsHnswScanStats
+vs_hnsw_scan_stats(IndexScanDesc scan)
+{
+	const HnswScan *state = (const HnswScan *) scan->opaque;
+	VsHnswScanStats stats = state->stats;
+
+	if (state->walk != NULL)
+	{
+		stats.work.hops += state->walk->work.hops;
+		stats.work.upper_hops += state->walk->work.upper_hops;
+		stats.work.links += state->walk->work.links;
+		stats.memory = vs_hnsw_walk_memory(state->walk) +
+			MemoryContextMemAllocated(state->context, true);
+	}
+	return stats;
+}
+
 bool
 vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 {
 	HnswScan   *state = (HnswScan *) scan->opaque;
 	IndexOrderByDistance distance;
 	Oid			type = FLOAT8OID;
+	int64		hit = blocks_hit();
+	int64		read = blocks_read();
+	bool		found;
 
 	Assert(ScanDirectionIsForward(dir));
 	if (state->walk == NULL)
@@ -501,9 +598,19 @@ vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 			elog(ERROR, "non-MVCC snapshots are not supported with hnsw");
 		vs_count_index_scan(scan);
 		load_query(state, scan->orderByData);
+		state->stats.searches++;
+		state->stats.ef_search = vs_hnsw_ef_search;
+		state->stats.end = VS_SCAN_ASKED_NO_MORE;
 	}
-	if (!next_row(state, &scan->xs_heaptid, &distance.value))
+	found = next_row(state, &scan->xs_heaptid, &distance.value);
+	state->stats.blocks_hit += blocks_hit() - hit;
+	state->stats.blocks_read += blocks_read() - read;
+	if (!found)
+	{
+		state->stats.end = why_ended(state);
 		return false;
+	}
+	state->stats.rows++;
 	check_row(scan, &scan->xs_heaptid);
 
 	distance.isnull = state->no_order;
@@ -518,6 +625,7 @@ vs_hnsw_endscan(IndexScanDesc scan)
 {
 	HnswScan   *state = (HnswScan *) scan->opaque;
 
+	vs_hnsw_last_scan = vs_hnsw_scan_stats(scan);
 	MemoryContextDelete(state->context);
 	pfree(state);
 	scan->opaque = NULL;

@@ -210,29 +210,11 @@ vs_hnsw_walk_new(VsHnsw *ix, const float *q)
 	walk->v = v;
 	walk->p = p;
 	walk->planes = planes;
-	walk->max_found = INT_MAX / 2;
 	walk->keep_rows = false;
-	(void) vs_hnsw_walk_set_memory(walk, MaxAllocHugeSize);
+	memset(&walk->work, 0, sizeof(walk->work));
+	vs_hnsw_walk_set_limits(walk, INT_MAX / 2, MaxAllocHugeSize);
 	vs_hnsw_walk_reset(walk, 0, VS_HNSW_UPPER_EF);
 	return walk;
-}
-
-/*
- * What a visit takes in the arrays of a walk and in the lists that the scan
- * makes of it, which grow by doubling.
- */
-#define BYTES_PER_VISIT \
-	(2 * (sizeof(VsHnswFound) + sizeof(VsHnswCandidate)) + 4 * sizeof(uint32) + 32)
-
-/*
- * Keep the walk within some memory: a quarter for the frontier, which forgets
- * what is farthest.  Returns how many nodes may be visited.
- */
-int
-vs_hnsw_walk_set_memory(VsHnswWalk *walk, Size bytes)
-{
-	vs_frontier_set_memory(&walk->frontier, bytes / 4);
-	return (int) Min(bytes / 4 * 3 / BYTES_PER_VISIT, INT_MAX / 2);
 }
 
 /* Set the width of the window, which is empty or not full. */
@@ -499,6 +481,8 @@ visit(VsHnswWalk *walk, uint32 id)
 		add_to_window(walk, c);
 	}
 	walk->nfound++;
+	*(walk->level > 0 ? &walk->work.upper_hops : &walk->work.hops) += 1;
+	walk->work.links += n;
 	add_candidates(walk, ids, price, n);
 	return true;
 }
@@ -690,12 +674,20 @@ vs_hnsw_walk_is_exhausted(const VsHnswWalk *walk)
 	return vs_frontier_is_empty(&walk->frontier);
 }
 
-/* Bytes that the walk uses. */
+/*
+ * From now on visit so many nodes in all, at most, and keep candidates in about
+ * so many bytes.
+ */
+void
+vs_hnsw_walk_set_limits(VsHnswWalk *walk, int max_found, Size frontier)
+{
+	walk->max_found = max_found;
+	vs_frontier_set_memory(&walk->frontier, frontier);
+}
+
+/* Bytes that the walk holds. */
 Size
 vs_hnsw_walk_memory(const VsHnswWalk *walk)
 {
-	return (Size) walk->visited.size * sizeof(uint32) +
-		(Size) walk->nfound * sizeof(VsHnswFound) +
-		vs_frontier_memory(&walk->frontier) +
-		((Size) walk->ef + walk->nlosers) * sizeof(VsHnswCandidate);
+	return MemoryContextMemAllocated(walk->context, true);
 }
