@@ -72,7 +72,7 @@ typedef struct Check
 
 /* Report damage of an item in the page that was read last. */
 static void damaged(Check *check, const char *format,...)
-			pg_attribute_printf(2, 3);
+			__attribute__((format(printf, 2, 3)));
 
 static void
 damaged(Check *check, const char *format,...)

@@ -156,7 +156,8 @@ sub recall_at_least
 }
 
 # whole_through_index($node, {...}): tests that a scan of the index to its end
-# returns every row of the table once.
+# returns every row of the table once.  Dies if hnsw_check finds damage in an
+# index of the table; a standby is not checked.
 #	table		as made by vectors()
 #	op			the operator (<->)
 #	name		of the test
@@ -166,6 +167,15 @@ sub whole_through_index
 	my %o = (op => '<->', name => "$arg->{table} is whole", %$arg);
 	my $answer = $node->safe_psql(
 		'postgres', qq{
+		SET client_min_messages = warning;
+		DO \$\$
+		BEGIN
+			PERFORM hnsw_check(c.oid, true)
+			FROM pg_index i JOIN pg_class c ON c.oid = indexrelid JOIN pg_am a ON a.oid = relam
+			WHERE indrelid = '$o{table}'::regclass AND amname = 'hnsw' AND indisvalid
+				AND NOT pg_is_in_recovery();
+		END
+		\$\$;
 		SET enable_seqscan = off;
 		SET hnsw.max_scan_tuples = 2147483647;
 		SET hnsw.scan_mem_multiplier = 1000;

@@ -97,6 +97,17 @@ for my $class (@classes)
 		{ table => $class->[0], op => $class->[1], name => "$class->[0]: whole on the standby" });
 }
 
+# What can be looked at on a standby: all but what VACUUM must be kept out for
+for my $class (@classes)
+{
+	my ($code, $out, $err) = $standby->psql('postgres', "SELECT hnsw_check('$class->[0]_v', true)");
+
+	like("$code $err", qr/^0 .*NOTICE:  during recovery only the pages by themselves are checked$/,
+		"$class->[0]: hnsw_check on the standby");
+}
+same_answers($primary, $standby, q{SELECT (hnsw_index_stats('l2_v')).*}, 'hnsw_index_stats on the standby');
+same_answers($primary, $standby, q{SELECT sampled, recall FROM hnsw_recall('l2_v')}, 'hnsw_recall on the standby');
+
 # A query on the standby under way while VACUUM of the primary is replayed.
 $standby->append_conf('postgresql.conf', 'max_standby_streaming_delay = -1');
 $standby->reload;
@@ -123,6 +134,8 @@ $standby->promote;
 vectors($standby, { table => 'l2', dims => 24, rows => 900, first => 30001 });
 $standby->safe_psql('postgres', 'DELETE FROM l2 WHERE id % 7 = 0; VACUUM l2');
 whole_through_index($standby, { table => 'l2', name => 'whole after promotion' });
+is($standby->safe_psql('postgres', q{SET client_min_messages = warning; SELECT hnsw_check('l2_v', true)}),
+	'', 'no damage after promotion');
 
 $standby->stop;
 $primary->stop;
