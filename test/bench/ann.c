@@ -39,6 +39,7 @@ load(PGconn *conn, const char *table, const char *path)
 	char	   *row = malloc(14 + vector_size);
 	char		sql[256];
 
+	run(conn, "SET client_min_messages = warning");
 	snprintf(sql, sizeof(sql), "DROP TABLE IF EXISTS %s", table);
 	run(conn, sql);
 	snprintf(sql, sizeof(sql), "CREATE TABLE %s (id int, v vector(%zu))",

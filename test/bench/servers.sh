@@ -179,7 +179,8 @@ new_table()
 		extension=vector
 	fi
 	say "$1: load $2"
-	sql -d postgres -c "DROP DATABASE IF EXISTS $1" -c "CREATE DATABASE $1"
+	sql -d postgres -c "SET client_min_messages = warning" \
+		-c "DROP DATABASE IF EXISTS $1" -c "CREATE DATABASE $1"
 	sql -d "$1" -c "CREATE EXTENSION $extension"
 	"$bench/bin/ann" load "$(conninfo "$1")" item "$2"
 	sql -d "$1" -c CHECKPOINT
@@ -192,6 +193,7 @@ build_index()
 
 	say "$1: index build, $workers workers"
 	sql -d "$1" -c "ALTER TABLE item SET (parallel_workers = $workers)" \
+		-c "SET client_min_messages = warning" \
 		-c "DROP INDEX IF EXISTS item_v" -c CHECKPOINT
 	# The time is taken inside: nobody waits for VS_ALONE then.
 	seconds=$(alone psql -XqAt -v ON_ERROR_STOP=1 -d "$(conninfo "$1")" \
@@ -248,7 +250,7 @@ data_random()
 	fi
 }
 
-# From the project's own encoder, in the server that is there.
+# From the project's own encoder.
 data_embeddings()
 {
 	data=$bench/embeddings
@@ -256,11 +258,12 @@ data_embeddings()
 	if [ -f "$data/query.fvecs" ]; then
 		return
 	fi
+	need_engines vecsearch
 	make_model "$bench/use-lite"
 	[ -f "$bench/texts" ] || debian_texts "$bench/texts"
 	say "embedding 102,000 texts"
 	cp -r "$bench/use-lite" "$trixie/bench/use-lite"
-	sql -d postgres -c "DROP DATABASE IF EXISTS texts" -c "CREATE DATABASE texts"
+	sql -d postgres -c "CREATE DATABASE texts"
 	sql -d texts -c "CREATE EXTENSION vecsearch" \
 		-c "SELECT embedding_model_register('use-lite', '/bench/use-lite')" \
 		-c "ALTER DATABASE texts SET vecsearch.embedding_model = 'use-lite'" \
