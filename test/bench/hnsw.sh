@@ -17,6 +17,8 @@
 # that was measured before is measured anew; the report has the latest of each.
 # servers.sh tells of the server and the scratch folder.
 
+# Parts are called by their names.
+# shellcheck disable=SC2317
 # shellcheck source=test/bench/servers.sh
 . "$(dirname "$0")/servers.sh"
 
@@ -100,7 +102,7 @@ part_memory()
 {
 	local all=$data few ef line buffers
 
-	data_subset "$all" "$(rows_of "$all/base.fvecs")" 200
+	data_subset "$all" "$(rows_of "$all/base.fvecs")" 100
 	need_truth "$metric"
 	few=$data data=$all
 	need_index "$1"
@@ -108,7 +110,7 @@ part_memory()
 	restart_server "shared_buffers = $buffers" "debug_io_direct = data" \
 		"shared_preload_libraries = pg_stat_statements"
 	sql -d "$1" -c "CREATE EXTENSION IF NOT EXISTS pg_stat_statements"
-	for ef in "${efs[@]}"; do
+	for ef in 20 40 80 120 160 240 320 480; do
 		sql -d "$1" -c "SELECT pg_stat_reset(), pg_stat_statements_reset()" \
 			>/dev/null
 		line=$(curve "$1" "$metric" "$few" 2 "$ef")
@@ -127,24 +129,31 @@ part_memory()
 # ROWS and a line of ann.c
 part_growth()
 {
-	local all=$data rows
+	local all=$data all_rows rows
 
-	for rows in 50000 100000 200000 "$(rows_of "$all/base.fvecs")"; do
-		data=$all
-		if [ "$rows" -lt "$(rows_of "$all/base.fvecs")" ]; then
+	all_rows=$(rows_of "$all/base.fvecs")
+	for rows in 50000 100000 200000; do
+		if [ "$rows" -lt "$all_rows" ]; then
 			data_subset "$all" "$rows"
 			need_truth "$metric"
+			growth_point "$1" "$rows"
 		fi
-		if [ "$1" = hnswlib ]; then
-			alone "$bench/bin/yardstick" "$metric" "$data/base.fvecs" \
-				"$data/query.fvecs" "$data/truth-$metric.ivecs" "${efs[@]}" |
-				sed '/^build/d'
-		else
-			need_index "$1"
-			curve "$1" "$metric" "$data" "$mark" "${efs[@]}"
-		fi | sed "s/^[a-z]*/$rows/"
 	done
 	data=$all
+	growth_point "$1" "$all_rows"
+}
+
+# growth_point ENGINE ROWS: the curve of data
+growth_point()
+{
+	if [ "$1" = hnswlib ]; then
+		alone "$bench/bin/yardstick" "$metric" "$data/base.fvecs" \
+			"$data/query.fvecs" "$data/truth-$metric.ivecs" "${efs[@]}" |
+			sed "/^build/d; s/^[a-z]*/$2/"
+	else
+		need_index "$1"
+		curve "$1" "$metric" "$data" "$mark" "${efs[@]}" | sed "s/^[a-z]*/$2/"
+	fi
 }
 
 # DIMENSIONS ROWS BYTES
@@ -194,7 +203,6 @@ measure_writes()
 }
 
 # In a function, so that the file may change while it runs.
-# shellcheck disable=SC2317
 main()
 {
 	local part engine to
@@ -212,6 +220,9 @@ main()
 			fi
 			say "$part: $engine"
 			to=$figures/$part-$source-$engine
+			if [ "$part" = sizes ]; then
+				to=$figures/$part-random-$engine
+			fi
 			# Not in a pipe: what it sets is to stay.
 			"part_$part" "$engine" >"$to.part"
 			mv "$to.part" "$to.tsv"

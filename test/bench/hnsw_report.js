@@ -25,7 +25,7 @@ const PARTS = {
 
 function buildCells(rows) {
   return rows.flatMap(([workers, seconds, bytes, ...recalls]) => [
-    [`${workers} workers: s`, +seconds, 1],
+    [`${workers} worker${workers === '1' ? '' : 's'}: s`, +seconds, 1],
     ['MB', bytes / 1e6, 1],
     ...pairs(recalls).map(([ef, recall]) => [`recall, ef ${ef}`, +recall, 4]),
   ]);
@@ -88,7 +88,7 @@ function sizeCells(rows) {
 
 function writeCells(rows) {
   return rows.map(([kind, clients, batch, rate]) =>
-    [`${kind}, ${clients} clients${batch > 1 ? `, ${batch} a transaction` : ''}`, +rate, 0]);
+    [`${kind}, ${clients} client${clients > 1 ? 's' : ''}${batch > 1 ? `, ${batch} a transaction` : ''}`, +rate, 0]);
 }
 
 // [part, data] -> Map of engine -> lines
