@@ -49,7 +49,7 @@ SERVER_HEADER := $(wildcard $(shell $(PG_CONFIG) --includedir-server 2>/dev/null
 # These goals are scripts.  They need no server headers, install what is
 # missing, and call make again for the rest.  PGXS stays out while one of them
 # is made, for it has a "check" of its own.
-SCRIPT_GOALS = help deps check demo model bench bench-embed bench-lda lint \
+SCRIPT_GOALS = help deps check demo model bench bench-hnsw bench-embed bench-lda lint \
 	unitcheck indent indent-check
 WANTED_SCRIPTS := $(filter $(SCRIPT_GOALS),$(MAKECMDGOALS))
 
@@ -78,6 +78,8 @@ model: ;        @bash test/model/model.sh $(MODEL_FOLDER)
 #:                     (in the database psql connects to; MODEL_FOLDER=... keeps it)
 bench: ;        @bash test/bench/ann.sh
 #: bench               vectors and indexes: compare with pgvector and hnswlib
+bench-hnsw: ;   @bash test/bench/hnsw.sh
+#: bench-hnsw          indexes: builds, clients, little memory, growth, sizes, writes
 bench-embed: ;  @bash test/bench/embed.sh
 #: bench-embed         embeddings: speed, exactness, quality; compare with PyTorch
 bench-lda: ;    @bash test/bench/lda.sh
