@@ -23,6 +23,16 @@
 /* Most links of a node. */
 #define MAX_LINKS		UINT8_MAX
 
+/*
+ * How many nodes' links are followed at a time: more rows are on their way to
+ * the cache at once, and nearly all of the beam is followed in the end.
+ */
+#define FOLLOW			4
+#define MAX_FRESH		(FOLLOW * MAX_LINKS)
+
+/* How much nearer, as a factor of the (squared) distance. */
+#define SHADOW			1.1f
+
 /* Mark in the id of a node of the beam whose links were followed. */
 #define FOLLOWED		((uint32) 1 << 31)
 
@@ -120,13 +130,13 @@ exact_distance(const VsBuildGraph *graph, VsBuildProbe *probe, uint32 id)
 	return vs_hnsw_distance(graph->layout, codec, probe->x, row, scale);
 }
 
-/* Distances between a probe and at most MAX_LINKS nodes. */
+/* Distances between a probe and at most MAX_FRESH nodes. */
 static void
 price_coarse(const VsBuildGraph *graph, VsBuildProbe *probe, int n,
 			 const uint32 *ids, float *distances)
 {
 	const int8_t **rows = graph->rows;
-	int32_t		dots[MAX_LINKS];
+	int32_t		dots[MAX_FRESH];
 	float		weight = graph->plan->dot_weight * probe->scale;
 	float		limit = graph->plan->far_row &&
 	graph->layout->metric != VS_METRIC_IP ? COARSE_LIMIT : 0;
@@ -168,6 +178,15 @@ prefetch_row(const VsBuildGraph *graph, uint32 id)
 						  PREFETCH_LINES * 64);
 
 	for (Size at = 0; at < end; at += 64)
+		__builtin_prefetch(row + at);
+}
+
+static inline void
+prefetch_links(const VsBuildGraph *graph, uint32 id)
+{
+	const char *row = vs_build_row(graph, id);
+
+	for (Size at = graph->plan->near_head; at < graph->plan->near_size; at += 64)
 		__builtin_prefetch(row + at);
 }
 
@@ -220,13 +239,13 @@ take_prices_room(VsBuildGraph *graph, uint32 size)
 	forget_prices(&graph->prices);
 }
 
-/* Make room for the links of one more node; half of the slots stay free. */
+/* Make room for the links that come next; half of the slots stay free. */
 static void
 reserve_prices(VsBuildGraph *graph)
 {
 	VsBuildPrices old = graph->prices;
 
-	if (old.used + MAX_LINKS < old.size / 2)
+	if (old.used + MAX_FRESH < old.size / 2)
 		return;
 	take_prices_room(graph, old.size * 2);
 	for (uint32 i = 0; i < old.size; i++)
@@ -298,7 +317,6 @@ gather_links(VsBuildGraph *graph, uint32 id, int level, uint32 *ids,
 	int			nlinks = read_links(graph, id, level, &links);
 	int			n = 0;
 
-	reserve_prices(graph);
 	for (int i = 0; i < nlinks; i++)
 	{
 		uint32		other = *(const volatile uint32 *) &links[i];
@@ -364,19 +382,24 @@ search_level(VsBuildGraph *graph, VsBuildProbe *probe, int level)
 
 	while (next < graph->nbeam)
 	{
-		uint32		ids[MAX_LINKS];
-		float		distances[MAX_LINKS];
-		VsBuildPrice *slots[MAX_LINKS];
-		int			nearest = next + 1;
-		int			n;
+		uint32		ids[MAX_FRESH];
+		float		distances[MAX_FRESH];
+		VsBuildPrice *slots[MAX_FRESH];
+		int			followed = 0;
+		int			nearest;
+		int			n = 0;
 
-		if (graph->beam[next].id & FOLLOWED)
+		reserve_prices(graph);
+		for (; next < graph->nbeam && followed < FOLLOW; next++)
 		{
-			next++;
-			continue;
+			if (graph->beam[next].id & FOLLOWED)
+				continue;
+			n += gather_links(graph, graph->beam[next].id, level, ids + n,
+							  slots + n);
+			graph->beam[next].id |= FOLLOWED;
+			followed++;
 		}
-		n = gather_links(graph, graph->beam[next].id, level, ids, slots);
-		graph->beam[next].id |= FOLLOWED;
+		nearest = next;
 		price(graph, probe, n, ids, distances);
 		for (int i = 0; i < n; i++)
 		{
@@ -388,8 +411,7 @@ search_level(VsBuildGraph *graph, VsBuildProbe *probe, int level)
 			if (place == graph->ef)
 				continue;
 			nearest = Min(nearest, place);
-			__builtin_prefetch(vs_build_near(graph, c.id));
-			__builtin_prefetch((char *) vs_build_near(graph, c.id) + 64);
+			prefetch_links(graph, c.id);
 		}
 		next = nearest;
 	}
@@ -401,7 +423,12 @@ search_level(VsBuildGraph *graph, VsBuildProbe *probe, int level)
  * Neighbors
  * ------------------------------------------------------------------------ */
 
-/* Is some node of ids nearer to node c than c is to the new one? */
+/*
+ * Is some node of ids clearly nearer to node c than c is to the new one?  With
+ * the plain rule, SHADOW = 1, recall on GloVe is .005 lower at equal width of
+ * the walk.  A full level's links must be taken by the plain rule: with this
+ * one for both, far links fill the places, and recall at large widths falls.
+ */
 static bool
 is_shadowed(const VsBuildGraph *graph, const VsHnswCandidate *c,
 			const uint32 *ids, int n)
@@ -418,7 +445,7 @@ is_shadowed(const VsBuildGraph *graph, const VsHnswCandidate *c,
 		price(graph, &probe, count, ids + from, distances);
 		for (int i = 0; i < count; i++)
 		{
-			if (distances[i] < c->distance)
+			if (distances[i] * SHADOW < c->distance)
 				return true;
 		}
 	}
@@ -803,7 +830,7 @@ vs_build_graph_open(VsHnsw *ix, VsBuildShared *shared)
 	graph->centered = palloc(sizeof(float) * dims);
 	graph->bytes = vs_memory_aligned(CurrentMemoryContext, dims, 0);
 	graph->self = palloc(sizeof(float) * dims);
-	graph->rows = palloc(sizeof(int8_t *) * MAX_LINKS);
+	graph->rows = palloc(sizeof(int8_t *) * MAX_FRESH);
 	graph->decoded = palloc(sizeof(float) * dims);
 	take_prices_room(graph, 4096);
 	vs_build_open_chunks(graph);
