@@ -206,8 +206,8 @@ find_price(const VsBuildPrices *prices, uint32 id)
 {
 	uint32		at = price_hash(id) & (prices->size - 1);
 
-	while (prices->slot[at].id != id &&
-		   prices->slot[at].id != VS_HNSW_INVALID_ID)
+	while ((prices->slot[at].id != id) &
+		   (prices->slot[at].id != VS_HNSW_INVALID_ID))
 		at = (at + 1) & (prices->size - 1);
 	return &prices->slot[at];
 }
@@ -324,14 +324,19 @@ gather_links(VsBuildGraph *graph, uint32 id, int level, uint32 *ids,
 
 		if (other >= graph->nodes.room)
 			continue;
+
+		/*
+		 * Half of the links were met already, which no processor foresees: no
+		 * branch depends on it.
+		 */
 		slot = find_price(&graph->prices, other);
-		if (slot->id == other)
-			continue;
-		slot->id = other;
-		prefetch_row(graph, other);
+		ids[n] = other;
 		slots[n] = slot;
-		ids[n++] = other;
+		n += slot->id != other;
+		slot->id = other;
 	}
+	for (int i = 0; i < n; i++)
+		prefetch_row(graph, ids[i]);
 	graph->prices.used += n;
 	return n;
 }
@@ -424,7 +429,8 @@ search_level(VsBuildGraph *graph, VsBuildProbe *probe, int level)
  * ------------------------------------------------------------------------ */
 
 /*
- * Is some node of ids clearly nearer to node c than c is to the new one?  With
+ * Is some node of ids clearly nearer to node c than c is to the new one?  (A
+ * factor says nothing about inner products, which have no zero.)  With
  * the plain rule, SHADOW = 1, recall on GloVe is .005 lower at equal width of
  * the walk.  A full level's links must be taken by the plain rule: with this
  * one for both, far links fill the places, and recall at large widths falls.
@@ -434,6 +440,7 @@ is_shadowed(const VsBuildGraph *graph, const VsHnswCandidate *c,
 			const uint32 *ids, int n)
 {
 	const int	step = 8;
+	const float shadow = graph->layout->metric == VS_METRIC_IP ? 1 : SHADOW;
 	float		distances[8];
 	VsBuildProbe probe;
 
@@ -445,7 +452,7 @@ is_shadowed(const VsBuildGraph *graph, const VsHnswCandidate *c,
 		price(graph, &probe, count, ids + from, distances);
 		for (int i = 0; i < count; i++)
 		{
-			if (distances[i] * SHADOW < c->distance)
+			if (distances[i] * shadow < c->distance)
 				return true;
 		}
 	}
@@ -832,7 +839,7 @@ vs_build_graph_open(VsHnsw *ix, VsBuildShared *shared)
 	graph->self = palloc(sizeof(float) * dims);
 	graph->rows = palloc(sizeof(int8_t *) * MAX_FRESH);
 	graph->decoded = palloc(sizeof(float) * dims);
-	take_prices_room(graph, 4096);
+	take_prices_room(graph, 8192);
 	vs_build_open_chunks(graph);
 	return graph;
 }

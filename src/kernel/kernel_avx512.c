@@ -553,7 +553,7 @@ int8_dots(int n, const int8_t *a, int nrows, const int8_t *const *rows,
 		for (int i = 0; i < n; i += 64)
 		{
 			const __mmask64 mask = n - i >= 64 ? ~(__mmask64) 0 :
-				((__mmask64) 1 << (n - i)) - 1;
+			((__mmask64) 1 << (n - i)) - 1;
 			const __m512i q = _mm512_xor_si512(high, _mm512_maskz_loadu_epi8(mask, a + i));
 
 			for (int k = 0; k < 4; k++)
