@@ -839,7 +839,7 @@ vs_build_graph_open(VsHnsw *ix, VsBuildShared *shared)
 	graph->self = palloc(sizeof(float) * dims);
 	graph->rows = palloc(sizeof(int8_t *) * MAX_FRESH);
 	graph->decoded = palloc(sizeof(float) * dims);
-	take_prices_room(graph, 8192);
+	take_prices_room(graph, 4096);
 	vs_build_open_chunks(graph);
 	return graph;
 }
