@@ -151,6 +151,20 @@ typedef pg_sha256_ctx VsSha256;
 #define vs_sha256_free(ctx)			pfree(ctx)
 #endif
 
+/*
+ * How many parallel workers an index build should have.  The server works it
+ * out for any access method that says that it can since 17; before, for btree
+ * alone, but there is nothing special about that.
+ */
+#if PG_VERSION_NUM >= 170000
+#define vs_set_can_build_parallel(am)	((am)->amcanbuildparallel = true)
+#define vs_build_workers(heap, index, info)		((info)->ii_ParallelWorkers)
+#else
+#define vs_set_can_build_parallel(am)	((void) (am))
+#define vs_build_workers(heap, index, info) \
+	plan_create_index_workers(RelationGetRelid(heap), RelationGetRelid(index))
+#endif
+
 /* What the JSON parser calls returns whether to go on since 16. */
 #if PG_VERSION_NUM >= 160000
 #define VsJsonActionResult			JsonParseErrorType

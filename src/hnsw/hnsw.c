@@ -146,8 +146,6 @@ hnsw_buildphasename(int64 phase)
 			return "loading tuples";
 		case VS_HNSW_PHASE_WRITE:
 			return "writing pages";
-		case VS_HNSW_PHASE_LOG:
-			return "logging pages";
 		case VS_HNSW_PHASE_INSERT:
 			return "inserting tuples";
 		default:
@@ -167,6 +165,7 @@ vs_hnswhandler(PG_FUNCTION_ARGS)
 	am->amoptionalkey = true;
 	am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL;
 	am->amkeytype = InvalidOid;
+	vs_set_can_build_parallel(am);
 
 	am->ambuild = vs_hnsw_build;
 	am->ambuildempty = vs_hnsw_buildempty;

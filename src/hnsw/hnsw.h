@@ -38,8 +38,7 @@
 /* ProgressCommand phases of a build; 1 is the server's "initializing". */
 #define VS_HNSW_PHASE_LOAD				2
 #define VS_HNSW_PHASE_WRITE				3
-#define VS_HNSW_PHASE_LOG				4
-#define VS_HNSW_PHASE_INSERT			5
+#define VS_HNSW_PHASE_INSERT			4
 
 typedef struct VsHnswOptions
 {

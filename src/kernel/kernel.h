@@ -146,6 +146,12 @@ typedef struct VsKernels
 	 */
 	float		(*code_encode[VS_BITS_COUNT]) (int n, const float *r, float inv_delta, uint8_t *code);
 
+	/*
+	 * out[l] = sum a[i] * rows[l][i] for each of nrows rows; all elements are
+	 * in -127..127 and n is at most 16,000, so that no sum overflows.
+	 */
+	void		(*int8_dots) (int n, const int8_t *a, int nrows, const int8_t *const *rows, int32_t *out);
+
 	/* what an encoder runs */
 	VsNnKernels nn;
 

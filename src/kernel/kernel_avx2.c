@@ -570,6 +570,76 @@ add_across_4(__m256i a, __m256i b, __m256i c, __m256i d)
 						 _mm256_extracti128_si256(abcd, 1));
 }
 
+/* 32 bytes from [skip]: the last skip of them are all ones. */
+static const int8_t tail_window[64] = {
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+	-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1
+};
+
+/* |a| times a row with the signs of a: pairs of products fit 16 bits. */
+INLINE __m256i
+add_products(__m256i sum, __m256i a, const int8_t *row)
+{
+	const __m256i r = _mm256_loadu_si256((const __m256i *) row);
+	const __m256i pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(a),
+											   _mm256_sign_epi8(r, a));
+
+	return _mm256_add_epi32(sum, widen(pairs));
+}
+
+/*
+ * One row.  A remainder below 32 is read together with what stands before it,
+ * which a mask takes out; fewer than 32 elements in all are copied.
+ */
+INLINE __m256i
+int8_products(int n, const int8_t *a, const int8_t *row)
+{
+	__m256i		sum = _mm256_setzero_si256();
+	int			i = 0;
+
+	for (; i + 32 <= n; i += 32)
+		sum = add_products(sum, _mm256_loadu_si256((const __m256i *) (a + i)),
+						   row + i);
+	if (i < n && n >= 32)
+	{
+		const __m256i mask = _mm256_loadu_si256((const __m256i *) (tail_window + n - i));
+
+		sum = add_products(sum, _mm256_and_si256(mask,
+												 _mm256_loadu_si256((const __m256i *) (a + n - 32))),
+						   row + n - 32);
+	}
+	else if (i < n)
+	{
+		int8_t		few[2][32] = {{0}};
+
+		memcpy(few[0], a, n);
+		memcpy(few[1], row, n);
+		sum = add_products(sum, _mm256_loadu_si256((const __m256i *) few[0]),
+						   few[1]);
+	}
+	return sum;
+}
+
+TARGET static void
+int8_dots(int n, const int8_t *a, int nrows, const int8_t *const *rows,
+		  int32_t *out)
+{
+	for (int l = 0; l < nrows; l += 4)
+	{
+		/* The last group repeats its last row to fill up. */
+		const int	last = nrows - 1 - l < 3 ? nrows - 1 - l : 3;
+		__m256i		sum[4];
+
+		for (int k = 0; k < 4; k++)
+			sum[k] = int8_products(n, a, rows[l + (k < last ? k : last)]);
+		_mm_maskstore_epi32(out + l,
+							_mm256_castsi256_si128(first_lanes(last + 1)),
+							add_across_4(sum[0], sum[1], sum[2], sum[3]));
+	}
+}
+
 /* Four links at a time. */
 INLINE void
 code_dot(int b, int n, int nlinks, const uint8_t *codes, const int8_t *q,
@@ -809,6 +879,7 @@ vs_kernel_avx2(VsKernels *k)
 	k->residual = residual;
 	k->fht = fht;
 	k->quantize_planes = quantize_planes;
+	k->int8_dots = int8_dots;
 	k->code_dot[VS_BITS_INDEX(1)] = code_dot_1;
 	k->code_dot[VS_BITS_INDEX(2)] = code_dot_2;
 	k->code_dot[VS_BITS_INDEX(4)] = code_dot_4;

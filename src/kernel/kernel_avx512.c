@@ -478,6 +478,18 @@ add_across_4(__m512i a, __m512i b, __m512i c, __m512i d)
 							_mm512_unpackhi_epi64(ab, cd));
 }
 
+/* The sums of four registers, in the order of the arguments. */
+INLINE __m128i
+sums_of_4(__m512i a, __m512i b, __m512i c, __m512i d)
+{
+	__m512i		sums = add_across_4(a, b, c, d);
+	__m256i		half = _mm256_add_epi32(_mm512_castsi512_si256(sums),
+										_mm512_extracti64x4_epi64(sums, 1));
+
+	return _mm_add_epi32(_mm256_castsi256_si128(half),
+						 _mm256_extracti128_si256(half, 1));
+}
+
 /* Four links at a time, any stride. */
 INLINE void
 code_dot_wide(int b, int stride, int nlinks, const uint8_t *codes,
@@ -497,9 +509,6 @@ code_dot_wide(int b, int stride, int nlinks, const uint8_t *codes,
 		CellSums	s1 = no_cell_sums();
 		CellSums	s2 = no_cell_sums();
 		CellSums	s3 = no_cell_sums();
-		__m512i		sums;
-		__m256i		sums_256;
-		__m128i		sums_128;
 
 #define q_plane(k) _mm512_loadu_si512(q + (k) * span + j)
 		for (int j = 0; j < stride; j += 64)
@@ -510,13 +519,55 @@ code_dot_wide(int b, int stride, int nlinks, const uint8_t *codes,
 			add_block(b, s3, _mm512_loadu_si512(c3 + j), q_plane);
 		}
 #undef q_plane
-		sums = add_across_4(merge_cell_sums(b, &s0), merge_cell_sums(b, &s1),
-							merge_cell_sums(b, &s2), merge_cell_sums(b, &s3));
-		sums_256 = _mm256_add_epi32(_mm512_castsi512_si256(sums),
-									_mm512_extracti64x4_epi64(sums, 1));
-		sums_128 = _mm_add_epi32(_mm256_castsi256_si128(sums_256),
-								 _mm256_extracti128_si256(sums_256, 1));
-		_mm_mask_storeu_epi32(out + l, first_lanes(nlinks - l) & 0x0F, sums_128);
+		_mm_mask_storeu_epi32(out + l, first_lanes(nlinks - l) & 0x0F,
+							  sums_of_4(merge_cell_sums(b, &s0),
+										merge_cell_sums(b, &s1),
+										merge_cell_sums(b, &s2),
+										merge_cell_sums(b, &s3)));
+	}
+}
+
+/*
+ * Four rows at a time.  The instruction multiplies unsigned by signed bytes:
+ * a + 128 takes the place of a, and 128 times the row is taken off again.
+ */
+TARGET static void
+int8_dots(int n, const int8_t *a, int nrows, const int8_t *const *rows,
+		  int32_t *out)
+{
+	const __m512i high = _mm512_set1_epi8((char) 0x80);
+
+	for (int l = 0; l < nrows; l += 4)
+	{
+		/* The last group repeats its last row to fill up. */
+		const int	last = nrows - 1 - l < 3 ? nrows - 1 - l : 3;
+		const int8_t *row[4];
+		__m512i		sum[4];
+		__m512i		excess[4];
+
+		for (int k = 0; k < 4; k++)
+		{
+			row[k] = rows[l + (k < last ? k : last)];
+			sum[k] = excess[k] = _mm512_setzero_si512();
+		}
+		for (int i = 0; i < n; i += 64)
+		{
+			const __mmask64 mask = n - i >= 64 ? ~(__mmask64) 0 :
+			((__mmask64) 1 << (n - i)) - 1;
+			const __m512i q = _mm512_xor_si512(high, _mm512_maskz_loadu_epi8(mask, a + i));
+
+			for (int k = 0; k < 4; k++)
+			{
+				const __m512i r = _mm512_maskz_loadu_epi8(mask, row[k] + i);
+
+				sum[k] = _mm512_dpbusd_epi32(sum[k], q, r);
+				excess[k] = _mm512_dpbusd_epi32(excess[k], high, r);
+			}
+		}
+		for (int k = 0; k < 4; k++)
+			sum[k] = _mm512_sub_epi32(sum[k], excess[k]);
+		_mm_mask_storeu_epi32(out + l, first_lanes(nrows - l) & 0x0F,
+							  sums_of_4(sum[0], sum[1], sum[2], sum[3]));
 	}
 }
 
@@ -753,6 +804,7 @@ vs_kernel_avx512(VsKernels *k)
 	k->residual = residual;
 	k->fht = fht;
 	k->quantize_planes = quantize_planes;
+	k->int8_dots = int8_dots;
 	k->code_dot[VS_BITS_INDEX(1)] = code_dot_1;
 	k->code_dot[VS_BITS_INDEX(2)] = code_dot_2;
 	k->code_dot[VS_BITS_INDEX(4)] = code_dot_4;

@@ -357,6 +357,36 @@ quantize_planes(int n, int b, const float *src, float inv_scale, int8_t *dst)
 	return sum + vaddvq_s32(sums);
 }
 
+/* Products of 16 elements fit 16 bits, sums of two products too. */
+INLINE int32_t
+int8_dot(int n, const int8_t *a, const int8_t *row)
+{
+	int32x4_t	sums = vdupq_n_s32(0);
+	int32_t		sum;
+	int			i = 0;
+
+	for (; i + 16 <= n; i += 16)
+	{
+		const int8x16_t x = vld1q_s8(a + i);
+		const int8x16_t y = vld1q_s8(row + i);
+
+		sums = vpadalq_s16(sums, vmlal_s8(vmull_s8(vget_low_s8(x), vget_low_s8(y)),
+										  vget_high_s8(x), vget_high_s8(y)));
+	}
+	sum = vaddvq_s32(sums);
+	for (; i < n; i++)
+		sum += a[i] * row[i];
+	return sum;
+}
+
+static void
+int8_dots(int n, const int8_t *a, int nrows, const int8_t *const *rows,
+		  int32_t *out)
+{
+	for (int l = 0; l < nrows; l++)
+		out[l] = int8_dot(n, a, rows[l]);
+}
+
 /*
  * Link codes against an 8-bit query, 16 bytes at a time.
  *
@@ -460,6 +490,7 @@ vs_kernel_neon(VsKernels *k)
 	k->float_to_half = floats_to_half;
 	k->residual = residual;
 	k->quantize_planes = quantize_planes;
+	k->int8_dots = int8_dots;
 	k->code_dot[VS_BITS_INDEX(1)] = code_dot_1;
 	k->code_dot[VS_BITS_INDEX(2)] = code_dot_2;
 	k->code_dot[VS_BITS_INDEX(4)] = code_dot_4;

@@ -287,6 +287,20 @@ quantize_planes(int n, int b, const float *src, float inv_scale, int8_t *dst)
 	return sum;
 }
 
+static void
+int8_dots(int n, const int8_t *a, int nrows, const int8_t *const *rows,
+		  int32_t *out)
+{
+	for (int l = 0; l < nrows; l++)
+	{
+		int32_t		sum = 0;
+
+		for (int i = 0; i < n; i++)
+			sum += a[i] * rows[l][i];
+		out[l] = sum;
+	}
+}
+
 /* Link codes */
 
 VS_ALWAYS_INLINE void
@@ -415,6 +429,7 @@ const VsKernels vs_kernel_scalar = {
 	.code_dot = {code_dot_1, code_dot_2, code_dot_4},
 	.code_l1 = {code_l1_1, code_l1_2, code_l1_4},
 	.code_encode = {code_encode_1, code_encode_2, code_encode_4},
+	.int8_dots = int8_dots,
 	.nn = {
 		.linear = vs_nn_scalar_linear,
 		.attention = vs_nn_scalar_attention,

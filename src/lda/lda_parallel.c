@@ -26,6 +26,7 @@
 #include "kernel/kernel.h"
 #include "lda/lda_sampler.h"
 #include "support/memory.h"
+#include "support/shared.h"
 
 /* Tokens between two looks at interrupts. */
 #define CHUNK_TOKENS	100000
@@ -327,53 +328,13 @@ init_shared(void *memory, int topics, int words, int parts, Size bytes)
 	return shared;
 }
 
-/*
- * Whether there is shared memory of that size.  The server would raise an
- * error where it is wanted, and nothing could be done about it there.
- */
-static bool
-can_share(Size bytes)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool can = false;
-
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		dsm_segment *segment = dsm_create(bytes, DSM_CREATE_NULL_IF_MAXSEGMENTS);
-
-		can = segment != NULL;
-		if (can)
-			dsm_detach(segment);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return can;
-}
-
 /* Shared memory and workers; NULL if there are none to be had. */
 static void *
 begin_parallel(VsLdaTeam *team, int workers, Size bytes)
 {
 	void	   *memory;
 
-	if (!can_share(bytes))
+	if (!vs_shared_memory_is_there(bytes))
 		return NULL;
 	EnterParallelMode();
 	team->context = CreateParallelContext("vecsearch", "vs_lda_worker_main",

@@ -14,8 +14,8 @@
 #define LARGE_PAGE		(2 * 1024 * 1024)
 
 /* It is no more than advice: what the system makes of it does not matter. */
-static void
-ask_for_large_pages(char *start, Size bytes)
+void
+vs_memory_ask_large(char *start, Size bytes)
 {
 #ifdef MADV_HUGEPAGE
 	char	   *from = (char *) TYPEALIGN(LARGE_PAGE, start);
@@ -36,7 +36,7 @@ vs_memory_aligned(MemoryContext context, Size bytes, int flags)
 	char	   *aligned = (char *) TYPEALIGN(VS_MEMORY_ALIGN, p);
 
 	/* before it is touched */
-	ask_for_large_pages(aligned, bytes);
+	vs_memory_ask_large(aligned, bytes);
 	if (flags & MCXT_ALLOC_ZERO)
 		memset(aligned, 0, bytes);
 	return aligned;

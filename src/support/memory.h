@@ -18,4 +18,7 @@
  */
 extern void *vs_memory_aligned(MemoryContext context, Size bytes, int flags);
 
+/* Ask for large pages in memory that was not touched yet. */
+extern void vs_memory_ask_large(char *start, Size bytes);
+
 #endif							/* VS_SUPPORT_MEMORY_H */

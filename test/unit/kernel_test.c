@@ -590,6 +590,41 @@ check_code_dot(const VsKernels *k, int b, int n, int nlinks, int offset,
 }
 
 static void
+check_int8_dots(const VsKernels *k, int n, int nrows, int offset,
+				Filling filling)
+{
+	size_t		row_bytes = (size_t) offset + n;
+	size_t		out_bytes = nrows * sizeof(int32_t);
+	int8_t	   *a = take(0, row_bytes);
+	int8_t	   *memory = take(1, row_bytes * nrows);
+	int32_t    *out = take(2, out_bytes);
+	const int8_t *rows[80];
+
+	for (size_t i = 0; i < row_bytes; i++)
+		a[i] = filling == FILL_HIGHEST ? 127 : filling == FILL_LOWEST ? -127 :
+			(int8_t) ((int) (random_bits() % 255) - 127);
+	for (size_t i = 0; i < row_bytes * nrows; i++)
+		memory[i] = filling == FILL_RANDOM ?
+			(int8_t) ((int) (random_bits() % 255) - 127) : 127;
+	for (int l = 0; l < nrows; l++)
+		rows[l] = memory + l * row_bytes + offset;
+	k->int8_dots(n, a + offset, nrows, rows, out);
+	for (int l = 0; l < nrows; l++)
+	{
+		int32_t		want = 0;
+
+		for (int i = 0; i < n; i++)
+			want += a[offset + i] * rows[l][i];
+		if (out[l] != want)
+			fail("int8_dots n=%d offset=%d: row %d of %d: %d, want %d",
+				 n, offset, l, nrows, out[l], want);
+	}
+	release(a, row_bytes);
+	release(memory, row_bytes * nrows);
+	release(out, out_bytes);
+}
+
+static void
 check_code_l1(const VsKernels *k, int b, int n, int nlinks, int offset)
 {
 	int			stride = VS_CODE_STRIDE(n, b);
@@ -736,6 +771,13 @@ test_level(const VsKernels *k)
 		for (int offset = 0; offset <= 3; offset++)
 			check_fht(k, n, offset);
 	end_test("%s %s: fht", k->name, where);
+
+	for_lengths(check_int8_dots(k, n, offset + n % 9, offset, FILL_RANDOM));
+	for (int nrows = 0; nrows <= 67; nrows++)
+		check_int8_dots(k, 100, nrows, 1, FILL_RANDOM);
+	for (int filling = 0; filling < FILL_COUNT; filling++)
+		check_int8_dots(k, 16000, 3, 0, filling);
+	end_test("%s %s: int8_dots", k->name, where);
 
 	for (int i = 0; i < VS_BITS_COUNT; i++)
 	{
