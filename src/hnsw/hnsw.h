@@ -233,6 +233,8 @@ typedef struct VsHnswWalk
 	int			nlosers;
 	int			loser_room;
 	int			max_found;		/* visit no more than this */
+	bool		seek_twin;		/* end at a living node whose row is q? */
+	uint32		twin;			/* that node, or invalid */
 	VsHnswWork	work;
 
 	float	   *v;				/* scratch: the node's row */
@@ -242,7 +244,6 @@ typedef struct VsHnswWalk
 
 extern VsHnswWalk *vs_hnsw_walk_new(VsHnsw *ix, const float *q);
 extern void vs_hnsw_walk_reset(VsHnswWalk *walk, int level, int ef);
-extern int	vs_hnsw_walk_set_memory(VsHnswWalk *walk, Size bytes);
 extern void vs_hnsw_walk_set_ef(VsHnswWalk *walk, int ef);
 extern void vs_hnsw_walk_seed(VsHnswWalk *walk, uint32 id, float distance);
 extern void vs_hnsw_walk_run(VsHnswWalk *walk);

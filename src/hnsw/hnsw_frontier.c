@@ -125,8 +125,8 @@ reserve_far(VsHnswFrontier *frontier, int n)
 		return;
 	if (frontier->far_room < frontier->far_most)
 	{
-		frontier->far_room = Min(2 * (Size) frontier->far_room,
-								 frontier->far_most);
+		frontier->far_room = frontier->far_room > frontier->far_most / 2 ?
+			frontier->far_most : 2 * frontier->far_room;
 		frontier->far = repalloc_huge(frontier->far, (Size) frontier->far_room *
 									  sizeof(VsHnswKey));
 	}

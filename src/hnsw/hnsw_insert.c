@@ -30,6 +30,7 @@ typedef struct Insertion
 	float	   *scratch;
 	int			level;
 	uint32		id;				/* once the node is written */
+	bool		seek_twin;		/* look for a node to join? */
 	VsHnswNeighbor *chosen[VS_HNSW_LEVELS];
 	int			nchosen[VS_HNSW_LEVELS];
 } Insertion;
@@ -38,12 +39,19 @@ typedef struct Insertion
  * Rows that join a node
  * ------------------------------------------------------------------------ */
 
+/* Is the node's row, once it is decoded, that of the value? */
 static bool
-same_row(const VsHnswLayout *layout, const void *row, float scale,
-		 const VsHnswValue *value)
+same_row(Insertion *ins, const VsHnswSlot *slot)
 {
-	return scale == value->scale &&
-		memcmp(row, value->row, layout->row_size) == 0;
+	const VsHnswLayout *layout = ins->ix->layout;
+	float		maxabs;
+
+	vs_kernels->row_decode[layout->codec] (layout->dims,
+										   vs_slot_row(layout, slot),
+										   slot->scale, ins->other);
+	(void) vs_kernels->residual(layout->dims, ins->self, ins->other,
+								ins->scratch, &maxabs);
+	return maxabs == 0;
 }
 
 /*
@@ -68,9 +76,7 @@ join_node(Insertion *ins, uint32 id)
 		vs_hnsw_change_begin(&change, ix);
 		(void) vs_hnsw_change_meta(&change);
 		slot = vs_hnsw_change_slot(&change, id);
-		if (slot->state != VS_NODE_LIVE ||
-			!same_row(ix->layout, vs_slot_row(ix->layout, slot), slot->scale,
-					  ins->value))
+		if (slot->state != VS_NODE_LIVE || !same_row(ins, slot))
 		{
 			vs_hnsw_change_abort(&change);
 			return false;
@@ -96,41 +102,40 @@ join_node(Insertion *ins, uint32 id)
  * Rows that become a node
  * ------------------------------------------------------------------------ */
 
-/*
- * Choose the neighbors of one level from what the walk found there.  Returns
- * the node to join, if one has the same row, or the invalid id.
- */
-static uint32
+/* Choose the neighbors of one level from what the walk found there. */
+static void
 choose_neighbors(Insertion *ins, VsHnswWalk *walk, int level)
 {
 	VsHnsw	   *ix = ins->ix;
 	const VsHnswLayout *layout = ix->layout;
 	VsHnswNeighbor *neighbor = palloc(sizeof(VsHnswNeighbor) * Max(walk->nwindow, 1));
 	int			n = 0;
+	char	   *rows;
 
 	for (int i = 0; i < walk->nwindow; i++)
 	{
 		const VsHnswFound *found = &walk->found[walk->window[i].id];
-		const char *row = walk->rows + (Size) walk->window[i].id * layout->row_size;
 
 		if (!found->live || found->id == ins->id)
 			continue;
-		if (ins->id == VS_HNSW_INVALID_ID &&
-			same_row(layout, row, found->scale, ins->value))
-			return found->id;
 		neighbor[n].id = found->id;
 		neighbor[n].distance = found->distance;
-		neighbor[n].row = memcpy(palloc(layout->row_size), row, layout->row_size);
+		neighbor[n].row = walk->rows + (Size) walk->window[i].id * layout->row_size;
 		neighbor[n].scale = found->scale;
 		n++;
 	}
 	vs_hnsw_sort_neighbors(neighbor, n);
+	n = vs_hnsw_select(layout, (VsCodec) layout->codec, neighbor, n,
+					   vs_hnsw_links_room(layout, ins->level, level),
+					   ins->scratch);
+
+	/* the walk's rows are those of one level */
+	rows = palloc((Size) Max(n, 1) * layout->row_size);
+	for (int i = 0; i < n; i++)
+		neighbor[i].row = memcpy(rows + (Size) i * layout->row_size,
+								 neighbor[i].row, layout->row_size);
 	ins->chosen[level] = neighbor;
-	ins->nchosen[level] = vs_hnsw_select(layout, (VsCodec) layout->codec,
-										 neighbor, n,
-										 vs_hnsw_links_room(layout, ins->level, level),
-										 ins->scratch);
-	return VS_HNSW_INVALID_ID;
+	ins->nchosen[level] = n;
 }
 
 /*
@@ -145,25 +150,20 @@ find_neighbors(Insertion *ins, int *top)
 	int			ef = ix->meta->ef_construction;
 
 	memset(ins->nchosen, 0, sizeof(ins->nchosen));
+	walk->seek_twin = ins->seek_twin;
 	*top = vs_hnsw_walk_descend(walk, ins->level);
-	if (*top < 0)
-		return VS_HNSW_INVALID_ID;
-
 	walk->keep_rows = true;
 	for (int level = Min(*top, ins->level); level >= 0; level--)
 	{
-		uint32		twin;
-
 		vs_hnsw_walk_set_ef(walk, ef);
 		vs_hnsw_walk_run(walk);
-		twin = choose_neighbors(ins, walk, level);
-		if (twin != VS_HNSW_INVALID_ID)
-			return twin;
-
+		if (walk->twin != VS_HNSW_INVALID_ID)
+			break;
+		choose_neighbors(ins, walk, level);
 		if (level > 0)
 			vs_hnsw_walk_step_down(walk, ef);
 	}
-	return VS_HNSW_INVALID_ID;
+	return walk->twin;
 }
 
 /* Fill the links of the new slot, which nobody points to yet. */
@@ -291,6 +291,7 @@ vs_hnsw_insert_row(VsHnsw *ix, const VsHnswValue *value,
 	ins.other = palloc(sizeof(float) * dims);
 	ins.scratch = palloc(sizeof(float) * dims);
 	ins.id = VS_HNSW_INVALID_ID;
+	ins.seek_twin = true;
 	ins.level = vs_hnsw_level_of(ix, tid);
 	vs_kernels->row_decode[ix->layout->codec] (dims, value->row, value->scale,
 											   ins.self);
@@ -305,7 +306,7 @@ vs_hnsw_insert_row(VsHnsw *ix, const VsHnswValue *value,
 		twin = find_neighbors(&ins, &top);
 		leads = ins.level > top || ins.nchosen[0] == 0;
 		if (twin != VS_HNSW_INVALID_ID)
-			done = join_node(&ins, twin);
+			ins.seek_twin = done = join_node(&ins, twin);
 		else if (leads && !locked)
 		{
 			LockPage(ix->rel, VS_HNSW_ENTRY_LOCK, ExclusiveLock);
@@ -315,6 +316,7 @@ vs_hnsw_insert_row(VsHnsw *ix, const VsHnswValue *value,
 		{
 			if (ins.id == VS_HNSW_INVALID_ID)
 				write_node(&ins);
+			ins.seek_twin = false;
 			done = link_neighbors(&ins) || leads;
 			if (done && leads)
 				set_entry(ix, ins.id, ins.level);

@@ -24,14 +24,11 @@
 #include "hnsw/hnsw.h"
 #include "hnsw/hnsw_heap.h"
 
-/*
- * How many nodes are on their way during a walk: from memory into the cache,
- * or from disk, which takes longer.
- */
-#ifndef STOPS_AHEAD
+/* How many nodes are on their way from memory into the cache during a walk. */
 #define STOPS_AHEAD			2
-#endif
-#define STOPS_AHEAD_OF_DISK	8
+
+/* How many more are asked for while one comes from disk, which takes longer. */
+#define MORE_FROM_DISK		6
 
 /* ------------------------------------------------------------------------
  * A set of ids
@@ -212,6 +209,8 @@ vs_hnsw_walk_new(VsHnsw *ix, const float *q)
 	walk->planes = planes;
 	walk->keep_rows = false;
 	memset(&walk->work, 0, sizeof(walk->work));
+	walk->seek_twin = false;
+	walk->twin = VS_HNSW_INVALID_ID;
 	vs_hnsw_walk_set_limits(walk, INT_MAX / 2, MaxAllocHugeSize);
 	vs_hnsw_walk_reset(walk, 0, VS_HNSW_UPPER_EF);
 	return walk;
@@ -480,6 +479,8 @@ visit(VsHnswWalk *walk, uint32 id)
 
 		add_to_window(walk, c);
 	}
+	if (walk->seek_twin && maxabs == 0 && walk->found[walk->nfound].live)
+		walk->twin = id;
 	walk->nfound++;
 	*(walk->level > 0 ? &walk->work.upper_hops : &walk->work.hops) += 1;
 	walk->work.links += n;
@@ -503,19 +504,28 @@ first_unwanted(const VsHnswWalk *walk)
 	return vs_hnsw_key(walk->window[0].distance, VS_HNSW_INVALID_ID) + 1;
 }
 
-/* A node that will be visited next but for those before it. */
-typedef struct Stop
+/*
+ * Start to load a node; if it comes from disk, those too that are likely to be
+ * visited soon after it.  Where the walk goes does not depend on that.
+ */
+static void
+start_to_load(VsHnswWalk *walk, uint32 id)
 {
-	uint32		id;
-	bool		from_disk;
-} Stop;
+	const VsHnswFrontier *frontier = &walk->frontier;
+	int			end = Min(frontier->end, frontier->first + MORE_FROM_DISK);
+
+	if (!vs_hnsw_prefetch_slot(walk->ix, id))
+		return;
+	for (int i = frontier->first; i < end; i++)
+		(void) vs_hnsw_prefetch_slot(walk->ix, vs_hnsw_key_id(frontier->near[i]));
+}
 
 /*
  * Take the nearest node of the frontier that was not visited, and start to
  * load it.  Returns false if there is none that the window wants.
  */
 static bool
-next_stop(VsHnswWalk *walk, Stop *stop)
+next_stop(VsHnswWalk *walk, uint32 *id)
 {
 	VsHnswFrontier *frontier = &walk->frontier;
 	VsHnswKey	key;
@@ -524,10 +534,10 @@ next_stop(VsHnswWalk *walk, Stop *stop)
 	{
 		while (vs_frontier_pop(frontier, &key))
 		{
-			stop->id = vs_hnsw_key_id(key);
-			if (idset_add(&walk->visited, stop->id))
+			*id = vs_hnsw_key_id(key);
+			if (idset_add(&walk->visited, *id))
 			{
-				stop->from_disk = vs_hnsw_prefetch_slot(walk->ix, stop->id);
+				start_to_load(walk, *id);
 				return true;
 			}
 		}
@@ -540,7 +550,7 @@ next_stop(VsHnswWalk *walk, Stop *stop)
 
 /*
  * Walk until the window holds the best that the width allows, the frontier is
- * empty or max_found nodes were visited.
+ * empty, max_found nodes were visited or the twin that was sought is found.
  *
  * A node takes longer to come than to look at.  So the next stops are chosen,
  * and on their way, while one is visited; that its links may lead to something
@@ -549,22 +559,19 @@ next_stop(VsHnswWalk *walk, Stop *stop)
 void
 vs_hnsw_walk_run(VsHnswWalk *walk)
 {
-	Stop		stops[STOPS_AHEAD_OF_DISK];
+	uint32		stops[STOPS_AHEAD];
 	int			n = 0;
-	int			from_disk = 0;	/* of the n */
 
-	for (;;)
+	while (walk->twin == VS_HNSW_INVALID_ID)
 	{
-		while (n < (from_disk > 0 ? STOPS_AHEAD_OF_DISK : STOPS_AHEAD) &&
-			   walk->nfound + n < walk->max_found &&
+		while (n < STOPS_AHEAD && walk->nfound + n < walk->max_found &&
 			   next_stop(walk, &stops[n]))
-			from_disk += stops[n++].from_disk;
+			n++;
 		if (n == 0)
 			return;
 		CHECK_FOR_INTERRUPTS();
-		visit(walk, stops[0].id);
+		visit(walk, stops[0]);
 		vs_frontier_lower_limit(&walk->frontier, first_unwanted(walk));
-		from_disk -= stops[0].from_disk;
 		n--;
 		for (int i = 0; i < n; i++)
 			stops[i] = stops[i + 1];

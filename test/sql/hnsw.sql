@@ -463,3 +463,25 @@ DROP TABLE hnsw_before, hnsw_after;
 
 DROP FUNCTION settings(int, text, int);
 DROP FUNCTION compared(text), by_index(text), by_heap(text), scans(text, text), test_vector(bigint, int);
+
+-- Updates that leave the vector alone: the versions of a row share its node.
+-- The index on n makes every update a new version in both.
+CREATE TABLE version (id int, n int, v vector(3));
+INSERT INTO version SELECT i, 0, ARRAY[i, i % 7, i % 11]::vector FROM generate_series(1, 200) i;
+CREATE INDEX version_n ON version (n);
+CREATE INDEX version_v ON version USING hnsw (v vector_l2_ops);
+DO $$
+BEGIN
+	FOR i IN 1 .. 20 LOOP
+		UPDATE version SET n = i;
+	END LOOP;
+END $$;
+SELECT rows, nodes, free_nodes FROM hnsw_index_stats('version_v');
+VACUUM version;
+SELECT rows, nodes, dead_nodes, free_nodes, node_bytes <= 131072 AS as_small
+FROM hnsw_index_stats('version_v');
+SELECT hnsw_check('version_v', true);
+SET enable_seqscan = off;
+SELECT count(*), min(n), max(n) FROM (SELECT n FROM version ORDER BY v <-> '[50,1,6]' LIMIT 200) s;
+RESET enable_seqscan;
+DROP TABLE version;
