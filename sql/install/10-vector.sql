@@ -385,11 +385,10 @@ CREATE OPERATOR = (
 COMMENT ON OPERATOR = (vector, vector) IS
 	'same dimensions and elements; -0 equals 0';
 
--- The estimators of <> are those that pgvector declares.
 CREATE OPERATOR <> (
 	LEFTARG = vector, RIGHTARG = vector, FUNCTION = vector_ne,
 	COMMUTATOR = <>, NEGATOR = =,
-	RESTRICT = eqsel, JOIN = eqjoinsel
+	RESTRICT = neqsel, JOIN = neqjoinsel
 );
 COMMENT ON OPERATOR <> (vector, vector) IS
 	'different dimensions or elements; -0 equals 0';

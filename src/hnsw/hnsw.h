@@ -167,6 +167,9 @@ extern void vs_hnsw_slot_init(VsHnsw *ix, VsHnswSlot *slot, int level,
 extern void vs_hnsw_set_link(const VsHnsw *ix, VsHnswSlot *slot, int place,
 							 uint32 id, const float *self, const float *other,
 							 float *scratch);
+extern void vs_hnsw_copy_link(const VsHnswLayout *layout, VsHnswSlot *to,
+							  int to_place, const VsHnswSlot *from,
+							  int from_place);
 
 /* hnsw_walk.c: walking over the graph on pages */
 

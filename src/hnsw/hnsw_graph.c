@@ -11,6 +11,8 @@
 
 #include <math.h>
 
+#include "miscadmin.h"
+
 #include "compat.h"
 #include "hnsw/hnsw.h"
 
@@ -70,149 +72,221 @@ vs_hnsw_select(const VsHnswLayout *layout, VsCodec codec,
  * ------------------------------------------------------------------------ */
 
 /*
- * The links of one level of a node, and a new one at the end, as far as their
- * codes tell: distances to the node and between one another.
+ * A new link of a level of a node, with a copy of the node as it was when we
+ * looked.  The links of the level and, as the last, the new one are compared
+ * as far as their codes tell.
  */
-typedef struct CodedLinks
+typedef struct NewLink
 {
-	const VsHnswLayout *layout;
-	int			n;
-	float	   *level;			/* n rows of code_dims */
+	VsHnsw	   *ix;
+	int			level;
+	uint32		node;			/* who gets the link */
+	VsHnswSlot *slot;			/* copy of its slot */
+	VsHnswSlot *image;			/* the new link, at place 0; no node */
+	int			start;			/* the level's first place */
+	uint8		n;				/* links of the level */
+	float	   *self;			/* the node's row, decoded */
+	float	   *scratch;		/* a row */
+	int8_t	   *planes;			/* levels of a link for code_dot */
 	float		base[UINT8_MAX + 1];
 	float		factor[UINT8_MAX + 1];
-} CodedLinks;
+	float		distance[UINT8_MAX + 1];	/* to the node, up to a shift that
+											 * all links share */
+} NewLink;
 
-/* Distance of a link to the node, up to a shift that all links share. */
-static float
-coded_distance(const CodedLinks *links, int i)
+static const uint8 *
+link_code(const NewLink *link, int i)
 {
-	int			dims = links->layout->code_dims;
-	const float *u = links->level + (Size) i * dims;
-	float		sum = 0;
-
-	if (links->layout->metric != VS_METRIC_L1)
-		return links->base[i];
-	for (int d = 0; d < dims; d++)
-		sum += fabsf(u[d]);
-	return sum * links->factor[i];
-}
-
-/* The same between two links. */
-static float
-coded_pair_distance(const CodedLinks *links, int i, int j)
-{
-	int			dims = links->layout->code_dims;
-	const float *u = links->level + (Size) i * dims;
-	const float *w = links->level + (Size) j * dims;
-	float		dot;
-	float		sum = 0;
-
-	if (links->layout->metric == VS_METRIC_L1)
-	{
-		for (int d = 0; d < dims; d++)
-			sum += fabsf(u[d] * links->factor[i] - w[d] * links->factor[j]);
-		return sum;
-	}
-	dot = links->factor[i] * links->factor[j] * vs_kernels->dot(dims, u, w);
-	if (links->layout->metric == VS_METRIC_IP)
-		return links->base[i] + links->base[j] - dot;
-	return links->base[i] + links->base[j] - 2 * dot;
-}
-
-/* Which of the links the selection rule would drop: the last in its order. */
-static int
-weakest_link(const CodedLinks *links)
-{
-	int			order[UINT8_MAX + 1];
-	float		distance[UINT8_MAX + 1];
-	int			kept[UINT8_MAX + 1];
-	int			nkept = 0;
-	int			weakest = -1;
-
-	for (int i = 0; i < links->n; i++)
-	{
-		float		d = coded_distance(links, i);
-		int			at = i;
-
-		for (; at > 0 && distance[order[at - 1]] > d; at--)
-			order[at] = order[at - 1];
-		order[at] = i;
-		distance[i] = d;
-	}
-	for (int i = 0; i < links->n; i++)
-	{
-		int			c = order[i];
-		bool		keep = true;
-
-		for (int j = 0; j < nkept && keep; j++)
-			keep = coded_pair_distance(links, c, kept[j]) >= distance[c];
-		if (keep)
-			kept[nkept++] = c;
-		else
-			weakest = c;		/* the farthest of the refused */
-	}
-	return weakest >= 0 ? weakest : order[links->n - 1];
-}
-
-/* Take one link of a slot into the comparison. */
-static void
-take_link(CodedLinks *links, const VsHnswSlot *slot, int place)
-{
-	const VsHnswLayout *layout = links->layout;
-	int			i = links->n++;
-
-	vs_code_decode(layout->code_dims, layout->bits,
-				   vs_slot_code(layout, slot, place),
-				   links->level + (Size) i * layout->code_dims);
-	links->base[i] = vs_bfloat_to_float(vs_slot_bases(layout, slot)[place]);
-	links->factor[i] = vs_bfloat_to_float(vs_slot_factors(layout, slot)[place]);
+	return i < link->n ?
+		vs_slot_code(link->ix->layout, link->slot, link->start + i) :
+		vs_slot_code(link->ix->layout, link->image, 0);
 }
 
 /*
- * Which place of a full level the new link should take: that of the weakest
- * link, or -1 if it is itself the weakest.  The new link is tried in a copy of
- * the slot, at the place of the farthest.
+ * Distances of all links to a point that differs from the node by a code times
+ * a factor, for L1; without a code, to the node.
  */
-static int
-place_in_full_level(VsHnsw *ix, const VsHnswSlot *slot, int start, int n,
-					uint32 new_id, const float *self, const float *other,
-					float *scratch)
+static void
+l1_distances(const NewLink *link, const uint8 *code, float factor, float *out)
 {
-	const VsHnswLayout *layout = ix->layout;
-	VsHnswSlot *trial = palloc(layout->slot_size + VS_CODE_PAD);
-	CodedLinks	links = {.layout = layout};
-	int			weakest;
+	const VsHnswLayout *layout = link->ix->layout;
+	int			dims = layout->code_dims;
+	int			table = VS_BITS_INDEX(layout->bits);
+	float	   *p = link->scratch;
 
-	links.level = palloc(sizeof(float) * layout->code_dims * (n + 1));
-	for (int i = 0; i < n; i++)
-		take_link(&links, slot, start + i);
-	memcpy(trial, slot, layout->slot_size);
-	vs_hnsw_set_link(ix, trial, start, new_id, self, other, scratch);
-	take_link(&links, trial, start);
-
-	weakest = weakest_link(&links);
-	pfree(links.level);
-	pfree(trial);
-	return weakest == n ? -1 : start + weakest;
+	if (code != NULL)
+		vs_code_decode(dims, layout->bits, code, p);
+	for (int i = 0; i < dims; i++)
+		p[i] = code != NULL ? p[i] * factor : 0;
+	vs_kernels->code_l1[table] (dims, link->n, link_code(link, 0), p,
+								link->factor, out);
+	vs_kernels->code_l1[table] (dims, 1, link_code(link, link->n), p,
+								link->factor + link->n, out + link->n);
 }
 
-/* Place of the farthest link of a level. */
-static int
-farthest_place(const VsHnswLayout *layout, const VsHnswSlot *slot, int start,
-			   int n)
+/* Distances of all links to one of them. */
+static void
+distances_to(const NewLink *link, int to, float *out)
 {
-	const uint16 *base = vs_slot_bases(layout, slot);
-	const uint16 *factor = vs_slot_factors(layout, slot);
-	int			farthest = start;
+	const VsHnswLayout *layout = link->ix->layout;
+	int			dims = layout->code_dims;
+	int			table = VS_BITS_INDEX(layout->bits);
+	float		twice = layout->metric == VS_METRIC_IP ? 1 : 2;
+	int32		level_sum;
+	int32_t		dots[UINT8_MAX + 1];
 
-	for (int i = start + 1; i < start + n; i++)
+	if (layout->metric == VS_METRIC_L1)
 	{
-		if (layout->metric == VS_METRIC_L1 ?
-			vs_bfloat_to_float(factor[i]) > vs_bfloat_to_float(factor[farthest]) :
-			vs_bfloat_to_float(base[i]) > vs_bfloat_to_float(base[farthest]))
-			farthest = i;
+		l1_distances(link, link_code(link, to), link->factor[to], out);
+		return;
 	}
-	return farthest;
+	level_sum = vs_code_planes(dims, layout->bits, link_code(link, to),
+							   link->planes) * ((1 << layout->bits) - 1);
+	vs_kernels->code_dot[table] (dims, link->n, link_code(link, 0),
+								 link->planes, dots);
+	vs_kernels->code_dot[table] (dims, 1, link_code(link, link->n),
+								 link->planes, dots + link->n);
+	for (int i = 0; i <= link->n; i++)
+		out[i] = link->base[i] + link->base[to] - twice *
+			(link->factor[i] * link->factor[to] * (2 * dots[i] - level_sum));
+}
+
+/* Read the numbers of one link. */
+static void
+take_numbers(NewLink *link, int i, const VsHnswSlot *slot, int place)
+{
+	const VsHnswLayout *layout = link->ix->layout;
+
+	link->base[i] = vs_bfloat_to_float(vs_slot_bases(layout, slot)[place]);
+	link->factor[i] = vs_bfloat_to_float(vs_slot_factors(layout, slot)[place]);
+}
+
+/* Distances of all links, the new one too, to the node. */
+static void
+distances_to_node(NewLink *link)
+{
+	for (int i = 0; i < link->n; i++)
+		take_numbers(link, i, link->slot, link->start + i);
+	take_numbers(link, link->n, link->image, 0);
+	if (link->ix->layout->metric == VS_METRIC_L1)
+		l1_distances(link, NULL, 0, link->distance);
+	else
+		memcpy(link->distance, link->base, (link->n + 1) * sizeof(float));
+}
+
+/* The links in order, nearest first. */
+static void
+sort_links(const NewLink *link, int *order)
+{
+	for (int i = 0; i <= link->n; i++)
+	{
+		int			at = i;
+
+		for (; at > 0 && link->distance[order[at - 1]] > link->distance[i]; at--)
+			order[at] = order[at - 1];
+		order[at] = i;
+	}
+}
+
+/*
+ * Which of the links the selection rule would drop: the last in its order,
+ * which is the farthest of the refused.
+ */
+static int
+weakest_link(const NewLink *link)
+{
+	int			order[UINT8_MAX + 1];
+	bool		refused[UINT8_MAX + 1] = {false};
+	float		to_kept[UINT8_MAX + 1];
+	int			weakest;
+
+	sort_links(link, order);
+	weakest = order[link->n];
+	for (int at = 0; at < link->n; at++)
+	{
+		if (refused[order[at]])
+			continue;
+		distances_to(link, order[at], to_kept);
+		for (int i = at + 1; i <= link->n; i++)
+			if (!(to_kept[order[i]] >= link->distance[order[i]]))
+				refused[order[i]] = true;
+	}
+	for (int at = 0; at <= link->n; at++)
+		if (refused[order[at]])
+			weakest = order[at];
+	return weakest;
+}
+
+/* Copy a node that is to get a link, or return false if it is none. */
+static bool
+look_at_node(NewLink *link)
+{
+	const VsHnswLayout *layout = link->ix->layout;
+	Buffer		buffer;
+
+	memcpy(link->slot, vs_hnsw_read_slot(link->ix, link->node, &buffer),
+		   layout->slot_size);
+	UnlockReleaseBuffer(buffer);
+	if (link->slot->state != VS_NODE_LIVE || link->slot->level < link->level)
+		return false;
+	link->n = link->slot->nlinks[link->level];
+	vs_kernels->row_decode[layout->codec] (layout->dims,
+										   vs_slot_row(layout, link->slot),
+										   link->slot->scale, link->self);
+	return true;
+}
+
+/*
+ * Which of the level's places the new link takes: the next, or if there is none
+ * that of the weakest link; -1 if it is itself the weakest.  With force it
+ * then takes that of the farthest.
+ */
+static int
+place_of(NewLink *link, bool force)
+{
+	int			place = link->n;
+
+	if (link->n < vs_hnsw_links_room(link->ix->layout, link->slot->level,
+									 link->level))
+		return place;
+	distances_to_node(link);
+	place = weakest_link(link);
+	if (place < link->n)
+		return place;
+	if (!force)
+		return -1;
+	place = 0;
+	for (int i = 1; i < link->n; i++)
+		if (link->distance[i] > link->distance[place])
+			place = i;
+	return place;
+}
+
+/* Write the link, unless the node or the level has changed meanwhile. */
+static bool
+write_link(const NewLink *link, int place)
+{
+	const VsHnswLayout *layout = link->ix->layout;
+	uint8		n = link->n;
+	VsHnswChange change;
+	VsHnswSlot *slot;
+
+	vs_hnsw_change_begin(&change, link->ix);
+	slot = vs_hnsw_change_slot(&change, link->node);
+	if (slot->state != VS_NODE_LIVE ||
+		slot->generation != link->slot->generation ||
+		slot->nlinks[link->level] != n ||
+		memcmp(vs_slot_ids(layout, slot) + link->start,
+			   vs_slot_ids(layout, link->slot) + link->start,
+			   n * sizeof(uint32)) != 0)
+	{
+		vs_hnsw_change_abort(&change);
+		return false;
+	}
+	vs_hnsw_copy_link(layout, slot, link->start + place, link->image, 0);
+	slot->nlinks[link->level] = Max(n, place + 1);
+	vs_hnsw_change_commit(&change);
+	return true;
 }
 
 /*
@@ -220,52 +294,46 @@ farthest_place(const VsHnswLayout *layout, const VsHnswSlot *slot, int start,
  * node of the level and the selection rule keeps the link; with force, in any
  * case.  Returns whether it points there now.
  *
- * The code is computed against the row that the slot has under the lock, so it
- * is right even if the slot was reused since the caller chose it.
+ * What to do is decided from a copy of the node, so that the lock is held
+ * for the writing alone, and the page of a node that refuses is not touched.
  */
 bool
 vs_hnsw_add_backlink(VsHnsw *ix, uint32 id, int level, uint32 new_id,
 					 const float *other, bool force)
 {
 	const VsHnswLayout *layout = ix->layout;
-	VsHnswChange change;
-	VsHnswSlot *slot;
-	float	   *self = palloc(sizeof(float) * layout->dims);
-	float	   *scratch = palloc(sizeof(float) * layout->dims);
-	int			start;
-	int			n;
+	NewLink    *link;
 	int			place = -1;
+	bool		written = false;
 
-	vs_hnsw_change_begin(&change, ix);
-	slot = vs_hnsw_change_slot(&change, id);
-	if (slot->state == VS_NODE_LIVE && slot->level >= level && id != new_id)
+	if (id == new_id)
+		return false;
+	link = palloc(sizeof(NewLink));
+	link->ix = ix;
+	link->level = level;
+	link->node = id;
+	link->slot = palloc(layout->slot_size + VS_CODE_PAD);
+	link->image = palloc(layout->slot_size + VS_CODE_PAD);
+	link->start = vs_hnsw_links_start(layout, level);
+	link->self = palloc(sizeof(float) * layout->dims);
+	link->scratch = palloc(sizeof(float) * layout->dims);
+	link->planes = palloc(VS_PLANES_LEN(layout->code_dims, layout->bits));
+
+	while (!written && look_at_node(link))
 	{
-		start = vs_hnsw_links_start(layout, level);
-		n = slot->nlinks[level];
-		vs_kernels->row_decode[layout->codec] (layout->dims,
-											   vs_slot_row(layout, slot),
-											   slot->scale, self);
-		if (n < vs_hnsw_links_room(layout, slot->level, level))
-		{
-			place = start + n;
-			slot->nlinks[level]++;
-		}
-		else
-		{
-			place = place_in_full_level(ix, slot, start, n, new_id, self,
-										other, scratch);
-			if (place < 0 && force)
-				place = farthest_place(layout, slot, start, n);
-		}
+		CHECK_FOR_INTERRUPTS();
+		vs_hnsw_set_link(ix, link->image, 0, new_id, link->self, other,
+						 link->scratch);
+		place = place_of(link, force);
+		if (place < 0)
+			break;
+		written = write_link(link, place);
 	}
-	if (place >= 0)
-	{
-		vs_hnsw_set_link(ix, slot, place, new_id, self, other, scratch);
-		vs_hnsw_change_commit(&change);
-	}
-	else
-		vs_hnsw_change_abort(&change);
-	pfree(self);
-	pfree(scratch);
-	return place >= 0;
+	pfree(link->planes);
+	pfree(link->scratch);
+	pfree(link->self);
+	pfree(link->image);
+	pfree(link->slot);
+	pfree(link);
+	return written;
 }

@@ -494,7 +494,7 @@ change_block(VsHnswChange *change, uint16 space, uint32 page_no,
 	for (int i = 0; i < n; i++)
 		if (BufferGetBlockNumber(change->buffer[i]) == block)
 			vs_hnsw_damaged(change->ix, block, "The block is in two places of the directory.");
-	buffer = ReadBuffer(change->ix->rel, block);
+	buffer = read_block(change->ix->rel, block);
 	LockBuffer(buffer, BUFFER_LOCK_EXCLUSIVE);
 	if (!make_new && space != VS_HNSW_META_SPACE)
 		check_page(change->ix, buffer, space, page_no);

@@ -188,3 +188,15 @@ vs_hnsw_set_link(const VsHnsw *ix, VsHnswSlot *slot, int place, uint32 id,
 	vs_slot_factors(layout, slot)[place] =
 		vs_float_to_bfloat(isfinite(factor) ? factor : 0);
 }
+
+/* Copy a link from a place of one slot to a place of another. */
+void
+vs_hnsw_copy_link(const VsHnswLayout *layout, VsHnswSlot *to, int to_place,
+				  const VsHnswSlot *from, int from_place)
+{
+	memcpy(vs_slot_code(layout, to, to_place),
+		   vs_slot_code(layout, from, from_place), layout->code_size);
+	vs_slot_ids(layout, to)[to_place] = vs_slot_ids(layout, from)[from_place];
+	vs_slot_bases(layout, to)[to_place] = vs_slot_bases(layout, from)[from_place];
+	vs_slot_factors(layout, to)[to_place] = vs_slot_factors(layout, from)[from_place];
+}

@@ -211,6 +211,9 @@ extern void vs_codec_encode(VsCodec codec, int n, const float *src, void *row, f
 /* Levels of one code as floats, in the order of the dimensions. */
 extern void vs_code_decode(int n, int b, const uint8_t *code, float *levels);
 
+/* The same as the other operand of code_dot; returns the sum of the levels. */
+extern int32_t vs_code_planes(int n, int b, const uint8_t *code, int8_t *planes);
+
 /* kernel_rotate.c */
 
 /*

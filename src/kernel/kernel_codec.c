@@ -180,3 +180,27 @@ vs_code_decode(int n, int b, const uint8_t *code, float *levels)
 		levels[i] = (float) (2 * cell - top);
 	}
 }
+
+int32_t
+vs_code_planes(int n, int b, const uint8_t *code, int8_t *planes)
+{
+	int			stride = VS_CODE_STRIDE(n, b);
+	int			top = (1 << b) - 1;
+	int32_t		sum = 0;
+
+	memset(planes, 0, VS_PLANES_LEN(n, b));
+	for (int k = 0; k < VS_CODE_PLANES(b); k++)
+	{
+		int			width = n - k * stride < stride ? n - k * stride : stride;
+
+		for (int j = 0; j < width; j++)
+		{
+			int8_t		level = (int8_t) (2 * (code[j] >> (k * b) & top) - top);
+
+			planes[j] = level;
+			sum += level;
+		}
+		planes += VS_PLANE_SPAN(stride);
+	}
+	return sum;
+}

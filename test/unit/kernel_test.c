@@ -670,6 +670,33 @@ check_code_l1(const VsKernels *k, int b, int n, int nlinks, int offset)
 	release(out, t_bytes);
 }
 
+/* The levels of a code again, laid out in planes. */
+static void
+check_code_planes(int n, int b, const uint8_t *code, const float *levels)
+{
+	int			stride = VS_CODE_STRIDE(n, b);
+	int			len = VS_PLANES_LEN(n, b);
+	int8_t	   *planes = malloc((size_t) len + 1);
+	int			got = vs_code_planes(n, b, code, planes);
+	int			sum = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		int8_t	   *at = &planes[i / stride * VS_PLANE_SPAN(stride) + i % stride];
+
+		if (*at != levels[i])
+			fail("code_planes b=%d n=%d: element %d", b, n, i);
+		*at = 0;
+		sum += (int) levels[i];
+	}
+	for (int i = 0; i < len; i++)
+		if (planes[i] != 0)
+			fail("code_planes b=%d n=%d: gap at %d", b, n, i);
+	if (got != sum)
+		fail("code_planes b=%d n=%d: sum %d, want %d", b, n, got, sum);
+	free(planes);
+}
+
 static void
 check_code_encode(const VsKernels *k, int b, int n, int offset)
 {
@@ -707,6 +734,7 @@ check_code_encode(const VsKernels *k, int b, int n, int offset)
 	for (int i = 0; i < n; i++)
 		if (levels[i] != (float) (2 * cell_of(n, b, code, i) - (2 * half - 1)))
 			fail("code_decode b=%d n=%d: element %d", b, n, i);
+	check_code_planes(n, b, code, levels);
 	free(levels);
 	free(want);
 	release(memory, r_bytes);
