@@ -72,6 +72,24 @@ for my $workers (0, 2)
 	$node->safe_psql('postgres', 'DROP INDEX item_v');
 }
 
+# Shared memory that is short
+
+SKIP:
+{
+	my (undef, $space) = split /\n/, `df -Pk /dev/shm 2>/dev/null`;
+	my $free = $space ? (split ' ', $space)[3] : undef;
+
+	skip '/dev/shm has room for everything', 3
+	  if !defined $free || $free >= 60 * 1024 * 1024;
+	$node->safe_psql('postgres',
+		"UPDATE pg_class SET reltuples = 1e9 WHERE relname = 'item'");
+	my $err = build("SET maintenance_work_mem = '60GB'; SET max_parallel_maintenance_workers = 2", $index);
+	like($err, qr/NOTICE:  building index "item_v" without parallel workers/,
+		'short of shared memory: told');
+	whole_through_index($node, { table => 'item', name => 'short of shared memory: whole' });
+	$node->safe_psql('postgres', 'DROP INDEX item_v; ANALYZE item');
+}
+
 # One process builds the same index each time
 
 my @sums;

@@ -48,7 +48,7 @@ test_worked_cases(void)
 		int			per_page;
 	}			cases[] = {
 		{100, 2, VS_CODEC_FLOAT16, 32, 32, 6},
-		{384, 1, VS_CODEC_FLOAT16, 30, 32, 3},
+		{384, 1, VS_CODEC_INT8, 28, 28, 4},
 		{768, 1, VS_CODEC_INT8, 30, 32, 2},
 		{1024, 1, VS_CODEC_FLOAT16, 32, 32, 1},
 		{1536, 1, VS_CODEC_INT8, 32, 32, 1},
