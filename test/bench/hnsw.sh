@@ -3,7 +3,7 @@
 # More about the indexes of vecsearch and pgvector, side by side.
 #
 # usage: test/bench/hnsw.sh [--embeddings]
-#			[build|clients|memory|growth|sizes|writes]... [pgvector|vecsearch|hnswlib]...
+#			[build|clients|memory|growth|sizes|writes|churn]... [pgvector|vecsearch|hnswlib]...
 #
 #	build		seconds with and without a worker beside the leader, size, recall
 #	clients		latencies at recall .95; two clients against one
@@ -11,6 +11,8 @@
 #	growth		queries a second at recall .95 against the number of rows
 #	sizes		bytes of the index at several dimensions
 #	writes		inserts and updates a second, one client and two
+#	churn		recall, bytes and seconds while half of 50,000 rows are deleted, and
+#				inserted again after VACUUM, five times
 #
 # Without a choice: all parts with the two extensions.  hnswlib knows growth
 # only.  The data is GloVe's, or 100,000 sentences with --embeddings.  A part
@@ -35,14 +37,14 @@ read_options()
 	while [ $# -gt 0 ]; do
 		case $1 in
 			--embeddings) source=embeddings ;;
-			build | clients | memory | growth | sizes | writes) parts+=("$1") ;;
+			build | clients | memory | growth | sizes | writes | churn) parts+=("$1") ;;
 			pgvector | vecsearch | hnswlib) engines+=("$1") ;;
 			*) sed -n '3,20s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 		esac
 		shift
 	done
 	if [ ${#parts[@]} -eq 0 ]; then
-		parts=(build clients memory growth sizes writes)
+		parts=(build clients memory growth sizes writes churn)
 	fi
 	if [ ${#engines[@]} -eq 0 ]; then
 		engines=(pgvector vecsearch)
@@ -200,6 +202,50 @@ measure_writes()
 	printf '%s\t%s\t%s\t%s\n' "$2" "$5" "$6" \
 		"$(alone "$bench/bin/writes" "$2" "$(conninfo "$1")" item \
 			"$data/others.fvecs" "$3" "$4" "$5" "$6")"
+}
+
+# seconds_of ENGINE SQL
+seconds_of()
+{
+	alone psql -XqAt -v ON_ERROR_STOP=1 -d "$(conninfo "$1")" -c '\timing on' \
+		-c "$2" | awk '/^Time:/ { printf "%.1f", $2 / 1000 }'
+}
+
+# ROUND BYTES DELETE VACUUM INSERT, then EF RECALL of each point.  The rows at
+# the end of a round are those at its beginning, so the exact answers stay.
+part_churn()
+{
+	local all=$data round half
+
+	data_subset "$all" 50000
+	need_truth "$metric"
+	new_table "$1" "$data/base.fvecs"
+	sql -d "$1" -c "ALTER TABLE item SET (autovacuum_enabled = off)" \
+		-c "CREATE TABLE source AS SELECT * FROM item"
+	build_index "$1" "$metric"
+	churn_point "$1" 0 0 0 0
+	for round in 1 2 3 4 5; do
+		half="hashint4extended(id, $round) % 2 = 0"
+		sql -d "$1" -c CHECKPOINT
+		churn_point "$1" "$round" \
+			"$(seconds_of "$1" "DELETE FROM item WHERE $half")" \
+			"$(seconds_of "$1" "VACUUM item")" \
+			"$(seconds_of "$1" "INSERT INTO item SELECT * FROM source WHERE $half")"
+	done
+	indexed[$1]=changed
+	data=$all
+}
+
+# churn_point ENGINE ROUND DELETE VACUUM INSERT
+churn_point()
+{
+	printf '%s\t%s\t%s\t%s\t%s' "$2" \
+		"$(sql -d "$1" -c "SELECT pg_relation_size('item_v')")" "$3" "$4" "$5"
+	curve "$1" "$metric" "$data" 2 40 80 160 | cut -f 2,3 |
+		while read -r line; do
+			printf '\t%s' "$line"
+		done
+	printf '\n'
 }
 
 # In a function, so that the file may change while it runs.

@@ -21,6 +21,7 @@ const PARTS = {
   growth: ['queries/s at recall .95 by rows, and the exponent e of rows^-e', growthCells],
   sizes: ['MB of 20,000 rows by dimensions', sizeCells],
   writes: ['rows/s', writeCells],
+  churn: ['half of 50,000 rows deleted, VACUUM, inserted again; round 0 is a build', churnCells],
 };
 
 function buildCells(rows) {
@@ -89,6 +90,15 @@ function sizeCells(rows) {
 function writeCells(rows) {
   return rows.map(([kind, clients, batch, rate]) =>
     [`${kind}, ${clients} client${clients > 1 ? 's' : ''}${batch > 1 ? `, ${batch} a transaction` : ''}`, +rate, 0]);
+}
+
+function churnCells(rows) {
+  return rows.flatMap(([round, bytes, gone, vacuum, insert, ...recalls]) => [
+    [`round ${round}: MB`, bytes / 1e6, 1],
+    ...(round === '0' ? [] : [['DELETE s', +gone, 1], ['VACUUM s', +vacuum, 1],
+      ['INSERT s', +insert, 1]]),
+    ...pairs(recalls).map(([ef, recall]) => [`recall, ef ${ef}`, +recall, 4]),
+  ]);
 }
 
 // [part, data] -> Map of engine -> lines
