@@ -75,6 +75,26 @@
 #define vs_disable_path(path)	((void) (path))
 #endif
 
+/* What a path is made of may be disabled, which is counted since 18. */
+#if PG_VERSION_NUM >= 180000
+#define vs_inherit_disabled(path, of) \
+	((path)->disabled_nodes = (of)->disabled_nodes)
+#else
+#define vs_inherit_disabled(path, of)	((void) 0)
+#endif
+
+/* Custom paths are asked whether they project since 15. */
+#if PG_VERSION_NUM >= 150000
+#define VS_CUSTOMPATH_PROJECTS	CUSTOMPATH_SUPPORT_PROJECTION
+#else
+#define VS_CUSTOMPATH_PROJECTS	0
+#endif
+
+/* Functions that print properties for EXPLAIN moved to another header in 18. */
+#if PG_VERSION_NUM >= 180000
+#define VS_EXPLAIN_FORMAT_HEADER	"commands/explain_format.h"
+#endif
+
 /* The server's roles got their present names in 14. */
 #if PG_VERSION_NUM >= 140000
 #define VS_ROLE_READ_SERVER_FILES	ROLE_PG_READ_SERVER_FILES
@@ -116,6 +136,17 @@
 
 /* Index scans can be counted since 18. */
 #if PG_VERSION_NUM >= 180000
+#define vs_begin_scan_of_node(node) \
+	index_beginscan((node)->ss.ss_currentRelation, (node)->iss_RelationDesc, \
+					(node)->ss.ps.state->es_snapshot, &(node)->iss_Instrument, \
+					(node)->iss_NumScanKeys, (node)->iss_NumOrderByKeys)
+#else
+#define vs_begin_scan_of_node(node) \
+	index_beginscan((node)->ss.ss_currentRelation, (node)->iss_RelationDesc, \
+					(node)->ss.ps.state->es_snapshot, \
+					(node)->iss_NumScanKeys, (node)->iss_NumOrderByKeys)
+#endif
+#if PG_VERSION_NUM >= 180000
 #define vs_index_beginscan(heap, index, snapshot, nkeys, norderbys) \
 	index_beginscan(heap, index, snapshot, NULL, nkeys, norderbys)
 #else
@@ -128,6 +159,31 @@
 #define VS_HAVE_TID_RANGE	true
 #else
 #define VS_HAVE_TID_RANGE	false
+#endif
+
+/* Reading a bitmap of rows took another form in 18. */
+#include "nodes/tidbitmap.h"
+#if PG_VERSION_NUM >= 180000
+typedef TBMPrivateIterator VsBitmapIterator;
+typedef TBMIterateResult VsBitmapPage;
+#define vs_bitmap_begin(bitmap)			tbm_begin_private_iterate(bitmap)
+#define vs_bitmap_next(iterator, page)	tbm_private_iterate(iterator, page)
+#define vs_bitmap_end(iterator)			tbm_end_private_iterate(iterator)
+#define vs_bitmap_block(page)			((page)->blockno)
+#define vs_bitmap_is_lossy(page)		((page)->lossy)
+#define vs_bitmap_copy(page, offsets, room) \
+	tbm_extract_page_tuple(page, offsets, room)
+#else
+typedef TBMIterator VsBitmapIterator;
+typedef TBMIterateResult * VsBitmapPage;
+#define vs_bitmap_begin(bitmap)			tbm_begin_iterate(bitmap)
+#define vs_bitmap_next(iterator, page)	((*(page) = tbm_iterate(iterator)) != NULL)
+#define vs_bitmap_end(iterator)			tbm_end_iterate(iterator)
+#define vs_bitmap_block(page)			((*(page))->blockno)
+#define vs_bitmap_is_lossy(page)		((*(page))->ntuples < 0)
+#define vs_bitmap_copy(page, offsets, room) \
+	(memcpy(offsets, (*(page))->offsets, \
+			sizeof(OffsetNumber) * (*(page))->ntuples), (*(page))->ntuples)
 #endif
 
 /* SHA-256 got a common interface in 14. */

@@ -19,6 +19,7 @@ typedef void (*VsModuleInit) (void);
 static const VsModuleInit module_init[] = {
 	vs_simd_init,
 	vs_hnsw_init,
+	vs_filter_init,
 	vs_embed_init,
 	vs_lda_init,
 };

@@ -8,6 +8,7 @@
 /* Each is called once by _PG_init. */
 extern void vs_simd_init(void);
 extern void vs_hnsw_init(void);
+extern void vs_filter_init(void);
 extern void vs_embed_init(void);
 extern void vs_lda_init(void);
 

@@ -23,13 +23,14 @@ forbid()
 
 # Who may include whom: kernel <- type, support <- features, never back or
 # sideways.
-ours='#include "(kernel|type|support|hnsw|lda|embed|geo|code|compat|vecsearch)[/.]'
+ours='#include "(kernel|type|support|hnsw|filter|lda|embed|geo|code|compat|vecsearch)[/.]'
 forbid "kernel knows only itself and C" '#include "' '"kernel/' src/kernel
-for folder in type support hnsw lda embed geo code; do
+for folder in type support hnsw filter lda embed geo code; do
 	[ -d "src/$folder" ] || continue
 	case $folder in
 		type) may='kernel|type' ;;
 		support) may='support' ;;
+		filter) may='hnsw|filter' ;;
 		geo | code) may="kernel|support|$folder" ;;
 		*) may="kernel|type|support|$folder" ;;
 	esac

@@ -19,6 +19,7 @@ int			vs_hnsw_ef_search;
 int			vs_hnsw_iterative_scan;
 int			vs_hnsw_max_scan_tuples;
 double		vs_hnsw_scan_mem_multiplier;
+bool		vs_hnsw_rerank = true;
 
 static relopt_kind options_kind;
 
@@ -91,6 +92,11 @@ vs_hnsw_init(void)
 					  VS_HNSW_MAX_EF_CONSTRUCTION,
 					  AccessExclusiveLock);
 	define_settings();
+	DefineCustomBoolVariable("vecsearch.rerank",
+							 "Orders the rows of an hnsw index scan by the vectors of the table.",
+							 "If off, the order is that of the shorter vectors in the index, which saves reading those of the table.",
+							 &vs_hnsw_rerank, true,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
 	vs_hnsw_explain_init();
 }
 

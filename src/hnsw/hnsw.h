@@ -15,6 +15,7 @@
 #include "utils/relcache.h"
 
 #include "compat.h"
+#include "hnsw/hnsw_filter.h"
 #include "hnsw/hnsw_frontier.h"
 #include "hnsw/hnsw_page.h"
 #include "type/metric.h"
@@ -94,6 +95,7 @@ extern int	vs_hnsw_ef_search;
 extern int	vs_hnsw_iterative_scan;
 extern int	vs_hnsw_max_scan_tuples;
 extern double vs_hnsw_scan_mem_multiplier;
+extern bool vs_hnsw_rerank;
 
 extern const VsMetric *vs_hnsw_metric(Relation rel);
 extern int	vs_hnsw_option_m(Relation rel);
@@ -114,6 +116,7 @@ extern BlockNumber vs_hnsw_copy_page(VsHnsw *ix, VsHnswSpace space,
 extern BlockNumber vs_hnsw_node_block(VsHnsw *ix, uint32 id);
 extern Size vs_hnsw_max_cells(const VsHnsw *ix);
 extern bool vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id);
+extern bool vs_hnsw_prefetch_row(VsHnsw *ix, uint32 id);
 extern VsHnswSlot *vs_hnsw_slot_at(VsHnsw *ix, Page page, uint32 id);
 extern VsHnswSlot *vs_hnsw_read_slot(VsHnsw *ix, uint32 id, Buffer *buffer);
 extern VsHnswCell *vs_hnsw_cell_at(Page page, uint32 id);
@@ -144,6 +147,20 @@ typedef struct VsHnswRevmapPlace
 typedef void (*VsHnswRevmapVisit) (const ItemPointerData *tid, uint32 node,
 								   void *arg);
 
+/* A reader of the pages of some heap blocks. */
+typedef struct VsHnswRevmapCursor
+{
+	VsHnsw	   *ix;
+	VsHnswSpace space;			/* of the next page */
+	uint32		page_no;		/* invalid at the end */
+	uint32		steps;
+	VsHnswRevmapPage *copy;
+} VsHnswRevmapCursor;
+
+extern VsHnswRevmapCursor *vs_hnsw_revmap_begin(VsHnsw *ix);
+extern void vs_hnsw_revmap_seek(VsHnswRevmapCursor *cursor, uint32 home);
+extern const VsHnswRevmapPage *vs_hnsw_revmap_next(VsHnswRevmapCursor *cursor);
+extern void vs_hnsw_revmap_end(VsHnswRevmapCursor *cursor);
 extern uint32 vs_hnsw_revmap_span(Relation heap, int dims);
 extern VsHnswRevmapPlace vs_hnsw_revmap_room(VsHnsw *ix, BlockNumber block);
 extern bool vs_hnsw_revmap_add(VsHnswChange *change,
@@ -236,6 +253,10 @@ typedef struct VsHnswWalk
 	int			nlosers;
 	int			loser_room;
 	int			max_found;		/* visit no more than this */
+	const VsHnswNodeSet *allowed;	/* who may be in the window of level 0, or
+									 * NULL for all */
+	float		max_err;		/* of all nodes that were looked at */
+	float		max_residual;
 	bool		seek_twin;		/* end at a living node whose row is q? */
 	uint32		twin;			/* that node, or invalid */
 	VsHnswWork	work;
@@ -251,6 +272,8 @@ extern void vs_hnsw_walk_set_ef(VsHnswWalk *walk, int ef);
 extern void vs_hnsw_walk_seed(VsHnswWalk *walk, uint32 id, float distance);
 extern void vs_hnsw_walk_run(VsHnswWalk *walk);
 extern bool vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id);
+extern bool vs_hnsw_walk_look(VsHnswWalk *walk, uint32 id, VsHnswFound *found);
+extern void vs_hnsw_walk_offer(VsHnswWalk *walk, const VsHnswFound *found);
 extern int	vs_hnsw_walk_descend(VsHnswWalk *walk, int to_level);
 extern void vs_hnsw_walk_step_down(VsHnswWalk *walk, int ef);
 extern void vs_hnsw_walk_widen(VsHnswWalk *walk);
@@ -261,6 +284,19 @@ extern void vs_hnsw_walk_set_limits(VsHnswWalk *walk, int max_found,
 extern Size vs_hnsw_walk_memory(const VsHnswWalk *walk);
 
 /* hnsw_graph.c: which neighbors a node keeps */
+
+/*
+ * How much nearer to a neighbor than to a new node, as a factor of the
+ * (squared) distance, refuses a candidate.
+ */
+#define VS_HNSW_SHADOW	1.1f
+
+/* A factor says nothing about inner products, which have no zero. */
+static inline float
+vs_hnsw_shadow(const VsHnswLayout *layout)
+{
+	return layout->metric == VS_METRIC_IP ? 1 : VS_HNSW_SHADOW;
+}
 
 /* A node that may become a neighbor. */
 typedef struct VsHnswNeighbor
@@ -339,5 +375,12 @@ extern void vs_hnsw_costestimate(struct PlannerInfo *root,
 								 Selectivity *selectivity, double *correlation,
 								 double *pages);
 extern bool vs_hnsw_validate(Oid opclass);
+
+/* hnsw_cost.c: for who builds paths with scans of ours */
+struct IndexOptInfo;
+
+extern bool vs_hnsw_is_ours(const struct IndexOptInfo *index);
+extern Cost vs_hnsw_filtered_search_cost(const struct IndexOptInfo *index,
+										 double matches);
 
 #endif							/* VS_HNSW_HNSW_H */

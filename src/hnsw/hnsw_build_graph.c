@@ -30,9 +30,6 @@
 #define FOLLOW			4
 #define MAX_FRESH		(FOLLOW * MAX_LINKS)
 
-/* How much nearer, as a factor of the (squared) distance. */
-#define SHADOW			1.1f
-
 /* Mark in the id of a node of the beam whose links were followed. */
 #define FOLLOWED		((uint32) 1 << 31)
 
@@ -429,10 +426,9 @@ search_level(VsBuildGraph *graph, VsBuildProbe *probe, int level)
  * ------------------------------------------------------------------------ */
 
 /*
- * Is some node of ids clearly nearer to node c than c is to the new one?  (A
- * factor says nothing about inner products, which have no zero.)  With
- * the plain rule, SHADOW = 1, recall on GloVe is .005 lower at equal width of
- * the walk.  A full level's links must be taken by the plain rule: with this
+ * Is some node of ids clearly nearer to node c than c is to the new one?  With
+ * the plain rule, VS_HNSW_SHADOW 1, recall on GloVe is .005 lower at equal width
+ * of the walk.  A full level's links must be taken by the plain rule: with this
  * one for both, far links fill the places, and recall at large widths falls.
  */
 static bool
@@ -440,7 +436,7 @@ is_shadowed(const VsBuildGraph *graph, const VsHnswCandidate *c,
 			const uint32 *ids, int n)
 {
 	const int	step = 8;
-	const float shadow = graph->layout->metric == VS_METRIC_IP ? 1 : SHADOW;
+	const float shadow = vs_hnsw_shadow(graph->layout);
 	float		distances[8];
 	VsBuildProbe probe;
 

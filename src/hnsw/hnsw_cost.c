@@ -44,6 +44,37 @@ startup_visits(double tuples)
 	return Min(visits, Max(tuples, 1));
 }
 
+/* What a visit costs, to which pages of a tablespace come at random. */
+static Cost
+visit_cost(Oid tablespace)
+{
+	double		random_page;
+
+	get_tablespace_page_costs(tablespace, &random_page, NULL);
+	return COLD_SHARE * random_page + OPERATORS_PER_VISIT * cpu_operator_cost;
+}
+
+/*
+ * What it costs to find the nearest of so many nodes, when they are known
+ * (hnsw_filter.c): the cheaper of a walk, whose window takes these nodes only,
+ * and a look at each of them.
+ */
+Cost
+vs_hnsw_filtered_search_cost(const IndexOptInfo *index, double matches)
+{
+	double		walked = vs_hnsw_ef_search * Max(index->tuples, 1) / Max(matches, 1);
+	double		visits = Min(walked, matches / VS_HNSW_LOOKS_A_VISIT);
+
+	return visits * visit_cost(index->reltablespace);
+}
+
+/* Is the index of this access method? */
+bool
+vs_hnsw_is_ours(const IndexOptInfo *index)
+{
+	return (void *) index->amcostestimate == (void *) vs_hnsw_costestimate;
+}
+
 void
 vs_hnsw_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 					 Cost *startup, Cost *total, Selectivity *selectivity,
@@ -52,8 +83,7 @@ vs_hnsw_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 	GenericCosts costs;
 	double		tuples = path->indexinfo->tuples;
 	double		visits;
-	double		visit;			/* cost of one */
-	double		random_page;
+	Cost		visit;
 
 	/* Without an order to follow the scan cannot run. */
 	if (path->indexorderbys == NIL)
@@ -69,8 +99,7 @@ vs_hnsw_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 
 	MemSet(&costs, 0, sizeof(costs));
 	genericcostestimate(root, path, loop_count, &costs);
-	get_tablespace_page_costs(path->indexinfo->reltablespace, &random_page, NULL);
-	visit = COLD_SHARE * random_page + OPERATORS_PER_VISIT * cpu_operator_cost;
+	visit = visit_cost(path->indexinfo->reltablespace);
 	visits = startup_visits(tuples);
 
 	*startup = visits * visit;

@@ -4,8 +4,8 @@
  *
  * The rule is the heuristic of the HNSW paper (arXiv 1603.09320, algorithm 4):
  * going from near to far, a candidate is kept if it is nearer to the node than
- * to every neighbor kept so far; places that are left go to the nearest of the
- * refused.
+ * to every neighbor kept so far, or not clearly farther (VS_HNSW_SHADOW); places
+ * that are left go to the nearest of the refused.
  */
 #include "postgres.h"
 
@@ -44,6 +44,7 @@ vs_hnsw_select(const VsHnswLayout *layout, VsCodec codec,
 			   VsHnswNeighbor *neighbor, int n, int want, float *scratch)
 {
 	VsHnswNeighbor *refused = palloc(sizeof(VsHnswNeighbor) * n);
+	float		shadow = vs_hnsw_shadow(layout);
 	int			nrefused = 0;
 	int			kept = 0;
 
@@ -54,8 +55,9 @@ vs_hnsw_select(const VsHnswLayout *layout, VsCodec codec,
 
 		vs_kernels->row_decode[codec] (layout->dims, c.row, c.scale, scratch);
 		for (int j = 0; j < kept && keep; j++)
-			keep = vs_hnsw_distance(layout, codec, scratch, neighbor[j].row,
-									neighbor[j].scale) >= c.distance;
+			keep = shadow * vs_hnsw_distance(layout, codec, scratch,
+											 neighbor[j].row,
+											 neighbor[j].scale) >= c.distance;
 		if (keep)
 			neighbor[kept++] = c;
 		else
@@ -198,6 +200,7 @@ weakest_link(const NewLink *link)
 	int			order[UINT8_MAX + 1];
 	bool		refused[UINT8_MAX + 1] = {false};
 	float		to_kept[UINT8_MAX + 1];
+	float		shadow = vs_hnsw_shadow(link->ix->layout);
 	int			weakest;
 
 	sort_links(link, order);
@@ -208,7 +211,7 @@ weakest_link(const NewLink *link)
 			continue;
 		distances_to(link, order[at], to_kept);
 		for (int i = at + 1; i <= link->n; i++)
-			if (!(to_kept[order[i]] >= link->distance[order[i]]))
+			if (!(shadow * to_kept[order[i]] >= link->distance[order[i]]))
 				refused[order[i]] = true;
 	}
 	for (int at = 0; at <= link->n; at++)

@@ -333,8 +333,8 @@ seems_right(const MemoEntry *entry, BlockNumber block)
  * thought to be in a known buffer, for which only an address is computed; else
  * from the disk if it is in no buffer.  Returns whether it comes from there.
  */
-bool
-vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id)
+static bool
+prefetch(VsHnsw *ix, uint32 id, int bytes)
 {
 	uint32		page_no = id / ix->layout->per_page;
 	BlockNumber block;
@@ -362,9 +362,22 @@ vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id)
 	__builtin_prefetch(page);
 	slot = page + VS_HNSW_PAGE_DATA_AT +
 		(id % ix->layout->per_page) * ix->layout->slot_size;
-	for (int at = 0; at < Min(ix->layout->slot_size, PREFETCH_BYTES); at += 64)
+	for (int at = 0; at < bytes; at += 64)
 		__builtin_prefetch(slot + at);
 	return false;
+}
+
+bool
+vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id)
+{
+	return prefetch(ix, id, Min(ix->layout->slot_size, PREFETCH_BYTES));
+}
+
+/* The same for who needs no links. */
+bool
+vs_hnsw_prefetch_row(VsHnsw *ix, uint32 id)
+{
+	return prefetch(ix, id, Min(ix->layout->codes_at, PREFETCH_BYTES));
 }
 
 /* Read and share-lock a page. */

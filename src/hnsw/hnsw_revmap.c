@@ -139,47 +139,84 @@ vs_hnsw_revmap_add(VsHnswChange *change, const VsHnswRevmapPlace *place,
 }
 
 /*
- * Call visit for every entry of the revmap.  Works on copies of the pages, so
- * visit may lock what it likes.  An entry added meanwhile may be missed.
+ * Reading: the pages of some heap blocks, one after another.  The cursor has
+ * copies of them, so that no lock is held between.
+ */
+VsHnswRevmapCursor *
+vs_hnsw_revmap_begin(VsHnsw *ix)
+{
+	VsHnswRevmapCursor *cursor = palloc(sizeof(VsHnswRevmapCursor));
+
+	cursor->ix = ix;
+	cursor->copy = palloc(BLCKSZ);
+	cursor->page_no = VS_HNSW_INVALID_ID;
+	return cursor;
+}
+
+/* Go to a page of the revmap, which must exist, and those that continue it. */
+void
+vs_hnsw_revmap_seek(VsHnswRevmapCursor *cursor, uint32 home)
+{
+	cursor->space = VS_SPACE_REVMAP;
+	cursor->page_no = home;
+	cursor->steps = 0;
+}
+
+/* The next page, or NULL.  An entry added meanwhile may be missed. */
+const VsHnswRevmapPage *
+vs_hnsw_revmap_next(VsHnswRevmapCursor *cursor)
+{
+	Buffer		buffer;
+
+	if (cursor->page_no == VS_HNSW_INVALID_ID)
+		return NULL;
+	check_progress(cursor->ix, &cursor->steps);
+	buffer = vs_hnsw_read_page(cursor->ix, cursor->space, cursor->page_no);
+	memcpy(cursor->copy, vs_hnsw_page_data(BufferGetPage(buffer)),
+		   VS_HNSW_PAGE_SPACE);
+	UnlockReleaseBuffer(buffer);
+	cursor->space = VS_SPACE_REVMAP_MORE;
+	cursor->page_no = cursor->copy->more;
+	return cursor->copy;
+}
+
+void
+vs_hnsw_revmap_end(VsHnswRevmapCursor *cursor)
+{
+	pfree(cursor->copy);
+	pfree(cursor);
+}
+
+/*
+ * Call visit, which may lock what it likes, for every entry of the revmap.  An
+ * entry added meanwhile may be missed.
  */
 void
 vs_hnsw_revmap_walk(VsHnsw *ix, VsHnswRevmapVisit visit, void *arg)
 {
-	VsHnswRevmapPage *copy = palloc(BLCKSZ);
+	VsHnswRevmapCursor *cursor = vs_hnsw_revmap_begin(ix);
+	const VsHnswRevmapPage *page;
 	uint32		pages;
 
 	vs_hnsw_refresh(ix);
 	pages = ix->meta->space[VS_SPACE_REVMAP].pages;
 	for (uint32 home = 0; home < pages; home++)
 	{
-		VsHnswSpace space = VS_SPACE_REVMAP;
-		uint32		page_no = home;
-		uint32		steps = 0;
-
-		while (page_no != VS_HNSW_INVALID_ID)
+		vs_hnsw_revmap_seek(cursor, home);
+		while ((page = vs_hnsw_revmap_next(cursor)) != NULL)
 		{
-			Buffer		buffer;
-
 			vs_vacuum_delay_point();
-			buffer = vs_hnsw_read_page(ix, space, page_no);
-			memcpy(copy, vs_hnsw_page_data(BufferGetPage(buffer)),
-				   VS_HNSW_PAGE_SPACE);
-			UnlockReleaseBuffer(buffer);
-
-			for (uint32 i = 0; i < copy->count; i++)
+			for (uint32 i = 0; i < page->count; i++)
 			{
 				ItemPointerData tid;
 
 				ItemPointerSet(&tid, home * ix->meta->revmap_span +
-							   copy->entry[i].block, copy->entry[i].offset);
-				visit(&tid, copy->entry[i].node, arg);
+							   page->entry[i].block, page->entry[i].offset);
+				visit(&tid, page->entry[i].node, arg);
 			}
-			space = VS_SPACE_REVMAP_MORE;
-			page_no = copy->more;
-			check_progress(ix, &steps);
 		}
 	}
-	pfree(copy);
+	vs_hnsw_revmap_end(cursor);
 }
 
 static int

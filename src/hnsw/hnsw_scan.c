@@ -30,42 +30,7 @@
 #include "utils/snapmgr.h"
 
 #include "compat.h"
-#include "hnsw/hnsw.h"
-
-/* A node to hand out. */
-typedef struct HnswScanItem
-{
-	double		bound;			/* on the distance that SQL computes */
-	int			index;			/* into the walk's found */
-} HnswScanItem;
-
-typedef struct HnswScan
-{
-	VsHnsw	   *ix;
-	MemoryContext context;		/* of one scan; reset by rescan */
-	VsHnswWalk *walk;
-	VsHnswValue *query;
-	double		query_norm;
-	bool		no_order;		/* NULL or unplaceable query: all rows tie */
-
-	HnswScanItem *batch;		/* ascending by bound */
-	int			nbatch;
-	int			at;
-	HnswScanItem *late;			/* held back in strict order */
-	int			nlate;
-	int			late_room;
-	bool		draining_late;
-	double		last_bound;
-	uint32		swept;			/* ids below were swept */
-	int			max_nodes;		/* how many may be visited in all, or 0 */
-
-	ItemPointerData *tids;		/* further rows of the node last handed out */
-	int			ntids;
-	int			tids_room;
-	double		tids_bound;
-
-	VsHnswScanStats stats;		/* but for the walk's work */
-} HnswScan;
+#include "hnsw/hnsw_scan.h"
 
 VsHnswScanStats vs_hnsw_last_scan;
 
@@ -103,7 +68,7 @@ VsHnswScanStats vs_hnsw_last_scan;
  * the Cauchy-Schwarz inequality) and less the slack.
  */
 static double
-lower_bound(const HnswScan *state, const VsHnswFound *found)
+lower_bound(const VsHnswScan *state, const VsHnswFound *found)
 {
 	double		d = found->distance;
 	double		err = found->err;
@@ -138,11 +103,37 @@ lower_bound(const HnswScan *state, const VsHnswFound *found)
 	return -get_float8_infinity();
 }
 
+/* What SQL calls the distance to the node's row. */
+static double
+distance_of_row(const VsHnswScan *state, const VsHnswFound *found)
+{
+	switch (state->ix->metric->kind)
+	{
+		case VS_METRIC_L2:
+		case VS_METRIC_JENSEN_SHANNON:
+			return sqrt(found->distance);
+		case VS_METRIC_COSINE:
+			return found->distance / 2.0;
+		case VS_METRIC_L1:
+		case VS_METRIC_IP:
+			break;
+	}
+	return found->distance;
+}
+
+/* By what rows are handed out. */
+double
+vs_hnsw_scan_key(const VsHnswScan *state, const VsHnswFound *found)
+{
+	return state->rerank ? lower_bound(state, found) :
+		distance_of_row(state, found);
+}
+
 static int
 compare_items(const void *a, const void *b)
 {
-	const HnswScanItem *x = a;
-	const HnswScanItem *y = b;
+	const VsHnswScanItem *x = a;
+	const VsHnswScanItem *y = b;
 
 	if (x->bound != y->bound)
 		return x->bound < y->bound ? -1 : 1;
@@ -158,17 +149,17 @@ compare_items(const void *a, const void *b)
  * late ones are held back if asked.
  */
 static void
-make_batch(HnswScan *state, const VsHnswCandidate *visited, int n, bool strict)
+make_batch(VsHnswScan *state, const VsHnswCandidate *visited, int n, bool strict)
 {
 	state->batch = repalloc_huge(state->batch,
-								 sizeof(HnswScanItem) * (Size) Max(n, 1));
+								 sizeof(VsHnswScanItem) * (Size) Max(n, 1));
 	state->nbatch = state->at = 0;
 	for (int i = 0; i < n; i++)
 	{
-		HnswScanItem item;
+		VsHnswScanItem item;
 
 		item.index = (int) visited[i].id;
-		item.bound = lower_bound(state, &state->walk->found[item.index]);
+		item.bound = vs_hnsw_scan_key(state, &state->walk->found[item.index]);
 		if (!strict || item.bound >= state->last_bound)
 			state->batch[state->nbatch++] = item;
 		else
@@ -176,18 +167,26 @@ make_batch(HnswScan *state, const VsHnswCandidate *visited, int n, bool strict)
 			if (state->nlate == state->late_room)
 			{
 				state->late_room *= 2;
-				state->late = repalloc_huge(state->late, sizeof(HnswScanItem) *
+				state->late = repalloc_huge(state->late, sizeof(VsHnswScanItem) *
 											(Size) state->late_room);
 			}
 			state->late[state->nlate++] = item;
 		}
 	}
-	qsort(state->batch, state->nbatch, sizeof(HnswScanItem), compare_items);
+	qsort(state->batch, state->nbatch, sizeof(VsHnswScanItem), compare_items);
+}
+
+static void
+add_work(VsHnswWork *sum, const VsHnswWork *work)
+{
+	sum->hops += work->hops;
+	sum->upper_hops += work->upper_hops;
+	sum->links += work->links;
 }
 
 /* Turn the walk's window into a batch. */
-static void
-batch_from_window(HnswScan *state, bool strict)
+void
+vs_hnsw_batch_from_window(VsHnswScan *state, bool strict)
 {
 	VsHnswWalk *walk = state->walk;
 	VsHnswCandidate *taken = palloc(sizeof(VsHnswCandidate) *
@@ -203,7 +202,7 @@ batch_from_window(HnswScan *state, bool strict)
  * more.  Each may open a part of the graph, which is walked first.
  */
 static void
-sweep(HnswScan *state)
+sweep(VsHnswScan *state)
 {
 	VsHnswWalk *walk = state->walk;
 	uint32		end = state->ix->meta->space[VS_SPACE_NODE].next_id;
@@ -217,21 +216,32 @@ sweep(HnswScan *state)
 	}
 }
 
-static void
-start_walk(HnswScan *state)
+/* Begin a walk, in place of the one that the scan may have. */
+void
+vs_hnsw_scan_new_walk(VsHnswScan *state)
 {
-	VsHnswWalk *walk;
+	if (state->walk == NULL)
+	{
+		state->batch = palloc(sizeof(VsHnswScanItem));
+		state->late_room = 64;
+		state->late = palloc(sizeof(VsHnswScanItem) * state->late_room);
+		state->last_bound = -get_float8_infinity();
+	}
+	else
+		add_work(&state->stats.work, &state->walk->work);
+	state->walk = vs_hnsw_walk_new(state->ix, state->query->x);
+}
 
-	state->walk = walk = vs_hnsw_walk_new(state->ix, state->query->x);
-	state->batch = palloc(sizeof(HnswScanItem));
-	state->late_room = 64;
-	state->late = palloc(sizeof(HnswScanItem) * state->late_room);
-	state->last_bound = -get_float8_infinity();
-
-	if (vs_hnsw_walk_descend(walk, 0) < 0)
+static void
+start_walk(VsHnswScan *state)
+{
+	vs_hnsw_scan_new_walk(state);
+	if (state->filter != NULL)
+		state->filter->stats.plain = true;
+	if (vs_hnsw_walk_descend(state->walk, 0) < 0)
 		return;
-	vs_hnsw_walk_set_ef(walk, vs_hnsw_ef_search);
-	vs_hnsw_walk_run(walk);
+	vs_hnsw_walk_set_ef(state->walk, vs_hnsw_ef_search);
+	vs_hnsw_walk_run(state->walk);
 }
 
 /*
@@ -242,86 +252,124 @@ start_walk(HnswScan *state)
  */
 #define BYTES_A_NODE \
 	(2 * sizeof(VsHnswFound) + 6 * sizeof(uint32) + \
-	 2 * sizeof(VsHnswCandidate) + sizeof(HnswScanItem))
+	 2 * sizeof(VsHnswCandidate) + sizeof(VsHnswScanItem))
 #define FRONTIER_SHARE	4
+
+/* How many nodes the memory of a scan that goes on has room for. */
+double
+vs_hnsw_scan_max_nodes(void)
+{
+	double		memory = work_mem * 1024.0 * vs_hnsw_scan_mem_multiplier;
+
+	return floor(memory * (FRONTIER_SHARE - 1) / FRONTIER_SHARE / BYTES_A_NODE);
+}
 
 /*
  * Set the limits of a scan that goes on after its first window: of work_mem
  * and its multiplier, one part is for the frontier, which forgets what is
- * farthest, and so many nodes may be visited as the others hold.
+ * farthest, and so many nodes may be visited as the others hold, but not more
+ * than most.
  */
-static void
-set_limits(HnswScan *state)
+void
+vs_hnsw_scan_set_limits(VsHnswScan *state, double most)
 {
 	double		memory = work_mem * 1024.0 * vs_hnsw_scan_mem_multiplier;
-	double		nodes = memory * (FRONTIER_SHARE - 1) / FRONTIER_SHARE / BYTES_A_NODE;
 
-	state->max_nodes = (int) Min(nodes, vs_hnsw_max_scan_tuples);
+	state->max_nodes = (int) Min(vs_hnsw_scan_max_nodes(), most);
 	vs_hnsw_walk_set_limits(state->walk, state->max_nodes,
 							(Size) (memory / FRONTIER_SHARE));
 }
 
 /* May the scan visit no more nodes? */
-static bool
-is_at_limit(const HnswScan *state)
+bool
+vs_hnsw_scan_is_at_limit(const VsHnswScan *state)
 {
 	return state->max_nodes > 0 && state->walk->nfound >= state->max_nodes;
 }
 
-/* Walk on for the next window, twice as wide as long as many of it fit. */
-static void
-continue_walk(HnswScan *state)
+/* Make room for the next window, twice as wide as long as many of it fit. */
+void
+vs_hnsw_scan_widen(VsHnswScan *state)
 {
 	VsHnswWalk *walk = state->walk;
 	int			widest = Min(8 * vs_hnsw_ef_search, state->max_nodes / 8);
 
 	vs_hnsw_walk_set_ef(walk, Max(vs_hnsw_ef_search, Min(2 * walk->ef, widest)));
 	vs_hnsw_walk_widen(walk);
-	vs_hnsw_walk_run(walk);
+}
+
+/*
+ * Make the next batch of a scan without a filter.  Returns whether there may
+ * be more rows behind it.
+ */
+static bool
+next_plain_batch(VsHnswScan *state, bool iterative, bool strict)
+{
+	if (state->walk == NULL)
+		start_walk(state);
+	else if (iterative)
+	{
+		vs_hnsw_scan_set_limits(state, vs_hnsw_max_scan_tuples);
+		if (vs_hnsw_scan_is_at_limit(state))
+		{
+			/* who was visited but had no place in a window is the rest */
+			make_batch(state, state->walk->losers, state->walk->nlosers, strict);
+			state->walk->nlosers = 0;
+			return false;
+		}
+		vs_hnsw_scan_widen(state);
+		vs_hnsw_walk_run(state->walk);
+	}
+	if (iterative && vs_hnsw_walk_is_exhausted(state->walk))
+		sweep(state);
+	vs_hnsw_batch_from_window(state, strict);
+	return iterative && (!vs_hnsw_walk_is_exhausted(state->walk) ||
+						 state->walk->nlosers > 0);
+}
+
+/* Turn what was held back into the last batch. */
+static void
+batch_from_late(VsHnswScan *state)
+{
+	VsHnswScanItem *empty = state->batch;
+
+	state->batch = state->late;
+	state->nbatch = state->nlate;
+	state->at = 0;
+	state->late = empty;
+	state->late_room = 1;
+	state->nlate = 0;
+	qsort(state->batch, state->nbatch, sizeof(VsHnswScanItem), compare_items);
 }
 
 /* Make the next batch; returns false when there are no more rows. */
 static bool
-next_batch(HnswScan *state)
+next_batch(VsHnswScan *state)
 {
 	MemoryContext old = MemoryContextSwitchTo(state->context);
-	bool		iterative = vs_hnsw_iterative_scan != VS_ITERATIVE_OFF;
-	bool		strict = vs_hnsw_iterative_scan == VS_ITERATIVE_STRICT;
+	bool		iterative = vs_hnsw_iterative_scan != VS_ITERATIVE_OFF ||
+	state->filter != NULL;
+	bool		strict = vs_hnsw_iterative_scan != VS_ITERATIVE_RELAXED &&
+	iterative;
+	bool		more;
 
 	do
 	{
-		if (state->walk == NULL)
-			start_walk(state);
-		else if (iterative)
+		if (vs_hnsw_filter_is_wanted(state))
+			vs_hnsw_filter_start(state);
+		if (!state->filtering)
+			more = next_plain_batch(state, iterative, strict);
+		else if (!state->ended)
+			state->ended = !(more = vs_hnsw_filter_next(state, strict));
+		else
 		{
-			set_limits(state);
-			if (is_at_limit(state))
-			{
-				/* who was visited but had no place in a window is the rest */
-				make_batch(state, state->walk->losers, state->walk->nlosers, strict);
-				state->walk->nlosers = 0;
-				break;
-			}
-			continue_walk(state);
+			state->nbatch = state->at = 0;
+			more = false;
 		}
-		if (iterative && vs_hnsw_walk_is_exhausted(state->walk))
-			sweep(state);
-		batch_from_window(state, strict);
-	} while (state->nbatch == 0 && iterative &&
-			 (!vs_hnsw_walk_is_exhausted(state->walk) ||
-			  state->walk->nlosers > 0));
+	} while (state->nbatch == 0 && more);
 
 	if (state->nbatch == 0 && state->nlate > 0)
-	{
-		HnswScanItem *empty = state->batch;
-
-		state->batch = state->late;
-		state->nbatch = state->nlate;
-		state->late = empty;
-		state->late_room = 1;
-		state->nlate = 0;
-		qsort(state->batch, state->nbatch, sizeof(HnswScanItem), compare_items);
-	}
+		batch_from_late(state);
 	MemoryContextSwitchTo(old);
 	state->stats.batches += state->nbatch > 0;
 	return state->nbatch > 0;
@@ -329,13 +377,15 @@ next_batch(HnswScan *state)
 
 /* Why there are no more rows. */
 static VsHnswScanEnd
-why_ended(const HnswScan *state)
+why_ended(const VsHnswScan *state)
 {
-	if (vs_hnsw_iterative_scan == VS_ITERATIVE_OFF)
+	if (state->filtering)
+		return VS_SCAN_EXHAUSTED;
+	if (vs_hnsw_iterative_scan == VS_ITERATIVE_OFF && state->filter == NULL)
 		return VS_SCAN_FIRST_WINDOW;
 	if (state->walk->nfound >= vs_hnsw_max_scan_tuples)
 		return VS_SCAN_MAX_TUPLES;
-	if (is_at_limit(state))
+	if (vs_hnsw_scan_is_at_limit(state))
 		return VS_SCAN_MEMORY;
 	return VS_SCAN_EXHAUSTED;
 }
@@ -345,7 +395,7 @@ why_ended(const HnswScan *state)
  * ------------------------------------------------------------------------ */
 
 static void
-add_tid(HnswScan *state, const ItemPointerData *tid)
+add_tid(VsHnswScan *state, const ItemPointerData *tid)
 {
 	if (state->ntids == state->tids_room)
 	{
@@ -362,7 +412,7 @@ add_tid(HnswScan *state, const ItemPointerData *tid)
  * read again under the lock (README, "Locks").
  */
 static bool
-collect_tids(HnswScan *state, const VsHnswSlot *slot)
+collect_tids(VsHnswScan *state, const VsHnswSlot *slot)
 {
 	VsHnsw	   *ix = state->ix;
 	const VsHnswSpaceInfo *cells = &ix->meta->space[VS_SPACE_CELL];
@@ -396,7 +446,7 @@ collect_tids(HnswScan *state, const VsHnswSlot *slot)
  * since the walk was there: then its rows are dead to every snapshot.
  */
 static void
-read_tids(HnswScan *state, const VsHnswFound *found)
+read_tids(VsHnswScan *state, const VsHnswFound *found)
 {
 	int			tries = 0;
 	bool		whole = false;
@@ -423,7 +473,7 @@ read_tids(HnswScan *state, const VsHnswFound *found)
 
 /* Next heap row and its bound, or false at the end. */
 static bool
-next_row(HnswScan *state, ItemPointerData *tid, double *bound)
+next_row(VsHnswScan *state, ItemPointerData *tid, double *bound)
 {
 	for (;;)
 	{
@@ -442,6 +492,8 @@ next_row(HnswScan *state, ItemPointerData *tid, double *bound)
 		found = &state->walk->found[state->batch[state->at].index];
 		state->at++;
 		state->last_bound = Max(state->last_bound, *bound);
+		if (state->filter != NULL)
+			vs_hnsw_filter_take(state, found->id);
 		if (!found->more_tids)
 		{
 			*tid = found->tid;
@@ -460,7 +512,7 @@ IndexScanDesc
 vs_hnsw_beginscan(Relation index, int nkeys, int norderbys)
 {
 	IndexScanDesc scan = RelationGetIndexScan(index, nkeys, norderbys);
-	HnswScan   *state = palloc0(sizeof(HnswScan));
+	VsHnswScan *state = palloc0(sizeof(VsHnswScan));
 
 	state->ix = vs_hnsw_open(index);
 	state->stats.index = RelationGetRelid(index);
@@ -479,11 +531,22 @@ vs_hnsw_beginscan(Relation index, int nkeys, int norderbys)
 	return scan;
 }
 
+/*
+ * Let the scan return rows of the filter's bitmap only, or also others if it
+ * finds them first.  Call it before the first row of a search is asked for; the
+ * filter must live as long as the scan.
+ */
+void
+vs_hnsw_scan_set_filter(IndexScanDesc scan, VsHnswFilter *filter)
+{
+	((VsHnswScan *) scan->opaque)->filter = filter;
+}
+
 void
 vs_hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
 			   int norderbys)
 {
-	HnswScan   *state = (HnswScan *) scan->opaque;
+	VsHnswScan *state = (VsHnswScan *) scan->opaque;
 
 	state->stats = vs_hnsw_scan_stats(scan);
 	MemoryContextReset(state->context);
@@ -492,6 +555,13 @@ vs_hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
 	state->nbatch = state->at = state->nlate = state->ntids = 0;
 	state->swept = 0;
 	state->max_nodes = 0;
+	state->given = NULL;
+	state->ngiven = state->given_room = 0;
+	state->filtering = state->guided = state->exact = state->ended = false;
+	state->late_only = false;
+	state->width = 0;
+	if (state->filter != NULL)
+		state->filter->passed = 0;
 	if (keys && scan->numberOfKeys > 0)
 		memmove(scan->keyData, keys, scan->numberOfKeys * sizeof(ScanKeyData));
 	if (orderbys && scan->numberOfOrderBys > 0)
@@ -512,7 +582,7 @@ norm_of(int n, const float *x)
 
 /* Bring the query into the index's form. */
 static void
-load_query(HnswScan *state, ScanKey key)
+load_query(VsHnswScan *state, ScanKey key)
 {
 	MemoryContext old = MemoryContextSwitchTo(state->context);
 	int			dims = state->ix->layout->dims;
@@ -565,14 +635,12 @@ blocks_read(void)
 VsHnswScanStats
 vs_hnsw_scan_stats(IndexScanDesc scan)
 {
-	const HnswScan *state = (const HnswScan *) scan->opaque;
+	const VsHnswScan *state = (const VsHnswScan *) scan->opaque;
 	VsHnswScanStats stats = state->stats;
 
 	if (state->walk != NULL)
 	{
-		stats.work.hops += state->walk->work.hops;
-		stats.work.upper_hops += state->walk->work.upper_hops;
-		stats.work.links += state->walk->work.links;
+		add_work(&stats.work, &state->walk->work);
 		stats.memory = vs_hnsw_walk_memory(state->walk) +
 			MemoryContextMemAllocated(state->context, true);
 	}
@@ -582,7 +650,7 @@ vs_hnsw_scan_stats(IndexScanDesc scan)
 bool
 vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 {
-	HnswScan   *state = (HnswScan *) scan->opaque;
+	VsHnswScan *state = (VsHnswScan *) scan->opaque;
 	IndexOrderByDistance distance;
 	Oid			type = FLOAT8OID;
 	int64		hit = blocks_hit();
@@ -598,6 +666,7 @@ vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 			elog(ERROR, "non-MVCC snapshots are not supported with hnsw");
 		vs_count_index_scan(scan);
 		load_query(state, scan->orderByData);
+		state->rerank = vs_hnsw_rerank;
 		state->stats.searches++;
 		state->stats.ef_search = vs_hnsw_ef_search;
 		state->stats.end = VS_SCAN_ASKED_NO_MORE;
@@ -615,7 +684,7 @@ vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 
 	distance.isnull = state->no_order;
 	index_store_float8_orderby_distances(scan, &type, &distance,
-										 !state->no_order);
+										 state->rerank && !state->no_order);
 	scan->xs_recheck = false;
 	return true;
 }
@@ -623,7 +692,7 @@ vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 void
 vs_hnsw_endscan(IndexScanDesc scan)
 {
-	HnswScan   *state = (HnswScan *) scan->opaque;
+	VsHnswScan *state = (VsHnswScan *) scan->opaque;
 
 	vs_hnsw_last_scan = vs_hnsw_scan_stats(scan);
 	MemoryContextDelete(state->context);

@@ -208,6 +208,7 @@ vs_hnsw_walk_new(VsHnsw *ix, const float *q)
 	walk->p = p;
 	walk->planes = planes;
 	walk->keep_rows = false;
+	walk->allowed = NULL;
 	memset(&walk->work, 0, sizeof(walk->work));
 	walk->seek_twin = false;
 	walk->twin = VS_HNSW_INVALID_ID;
@@ -231,6 +232,7 @@ vs_hnsw_walk_reset(VsHnswWalk *walk, int level, int ef)
 {
 	walk->level = level;
 	walk->nfound = walk->nwindow = walk->nlosers = 0;
+	walk->max_err = walk->max_residual = 0;
 	vs_frontier_clear(&walk->frontier);
 	vs_hnsw_walk_set_ef(walk, ef);
 	if (walk->visited.size > IDSET_MAX_KEPT)
@@ -321,27 +323,11 @@ reserve_rows(VsHnswWalk *walk, Size size)
 	walk->rows_size = size;
 }
 
-/* Note a visited node. */
+/* What is to be known of a visited node. */
 static void
-add_found(VsHnswWalk *walk, uint32 id, const VsHnswSlot *slot, float d,
-		  float residual)
+fill_found(VsHnswFound *found, uint32 id, const VsHnswSlot *slot, float d,
+		   float residual)
 {
-	VsHnswFound *found;
-	int			row_size = walk->ix->layout->row_size;
-
-	if (walk->nfound == walk->found_room)
-	{
-		walk->found_room *= 2;
-		walk->found = repalloc_huge(walk->found, (Size) walk->found_room *
-									sizeof(VsHnswFound));
-	}
-	if (walk->keep_rows)
-	{
-		reserve_rows(walk, (Size) walk->found_room * row_size);
-		memcpy(walk->rows + (Size) walk->nfound * row_size,
-			   vs_slot_row(walk->ix->layout, slot), row_size);
-	}
-	found = &walk->found[walk->nfound];
 	found->id = id;
 	found->distance = d;
 	found->residual = residual;
@@ -351,6 +337,34 @@ add_found(VsHnswWalk *walk, uint32 id, const VsHnswSlot *slot, float d,
 	found->live = slot->state == VS_NODE_LIVE;
 	found->more_tids = slot->cells != VS_HNSW_INVALID_ID;
 	found->tid = slot->tid;
+}
+
+/* Make room for one more visited node. */
+static void
+reserve_found(VsHnswWalk *walk)
+{
+	if (walk->nfound < walk->found_room)
+		return;
+	walk->found_room *= 2;
+	walk->found = repalloc_huge(walk->found, (Size) walk->found_room *
+								sizeof(VsHnswFound));
+}
+
+/* Note a visited node, and its row if rows are kept. */
+static void
+add_found(VsHnswWalk *walk, uint32 id, const VsHnswSlot *slot, float d,
+		  float residual)
+{
+	int			row_size = walk->ix->layout->row_size;
+
+	reserve_found(walk);
+	if (walk->keep_rows)
+	{
+		reserve_rows(walk, (Size) walk->found_room * row_size);
+		memcpy(walk->rows + (Size) walk->nfound * row_size,
+			   vs_slot_row(walk->ix->layout, slot), row_size);
+	}
+	fill_found(&walk->found[walk->nfound], id, slot, d, residual);
 }
 
 /*
@@ -439,6 +453,12 @@ arrive(VsHnswWalk *walk, const VsHnswSlot *slot, float *sumsq, float *maxabs)
 	return unlikely(isnan(d)) ? INFINITY : d;
 }
 
+static bool
+is_allowed(const VsHnswWalk *walk, uint32 id)
+{
+	return walk->allowed == NULL || vs_nodeset_has(walk->allowed, id);
+}
+
 /*
  * Visit a node that is in the visited set now: read its page, note it, price
  * its links.  Returns false if it is no node of this level any more.
@@ -473,7 +493,7 @@ visit(VsHnswWalk *walk, uint32 id)
 	add_found(walk, id, slot, d, sqrtf(sumsq));
 	UnlockReleaseBuffer(buffer);
 
-	if (walk->found[walk->nfound].live || walk->level > 0)
+	if (walk->level > 0 || (walk->found[walk->nfound].live && is_allowed(walk, id)))
 	{
 		VsHnswCandidate c = {d, (uint32) walk->nfound};
 
@@ -493,6 +513,53 @@ bool
 vs_hnsw_walk_visit(VsHnswWalk *walk, uint32 id)
 {
 	return idset_add(&walk->visited, id) && visit(walk, id);
+}
+
+/*
+ * Look at a node without walking from it.  Returns false if it does not live.
+ */
+bool
+vs_hnsw_walk_look(VsHnswWalk *walk, uint32 id, VsHnswFound *found)
+{
+	Buffer		buffer;
+	VsHnswSlot *slot = vs_hnsw_read_slot(walk->ix, id, &buffer);
+	bool		live = slot->state == VS_NODE_LIVE;
+	float		maxabs;
+	float		sumsq;
+
+	if (live)
+	{
+		float		d = arrive(walk, slot, &sumsq, &maxabs);
+
+		fill_found(found, id, slot, d, sqrtf(sumsq));
+		walk->max_err = Max(walk->max_err, found->err);
+		walk->max_residual = Max(walk->max_residual, found->residual);
+	}
+	UnlockReleaseBuffer(buffer);
+	return live;
+}
+
+/*
+ * Let a node into the window, if it is nearer than the worst, which is then
+ * forgotten: only nodes of the window are in found.
+ */
+void
+vs_hnsw_walk_offer(VsHnswWalk *walk, const VsHnswFound *found)
+{
+	VsHnswCandidate c = {found->distance, (uint32) walk->nfound};
+
+	if (walk->nwindow < walk->ef)
+	{
+		reserve_found(walk);
+		walk->found[walk->nfound++] = *found;
+		vs_max_heap_push(walk->window, &walk->nwindow, c);
+	}
+	else if (c.distance < walk->window[0].distance)
+	{
+		c.id = walk->window[0].id;
+		walk->found[c.id] = *found;
+		vs_max_heap_replace(walk->window, walk->nwindow, c);
+	}
 }
 
 /* The first key that a full window does not want any more. */

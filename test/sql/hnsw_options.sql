@@ -169,3 +169,27 @@ RESET enable_sort;
 
 DROP FUNCTION hnsw_plan_of(text);
 DROP TABLE hnsw_option, hnsw_plan;
+
+-- vecsearch.rerank off: the order of the index's own rows, whose rounding shows
+-- where vectors differ by little
+CREATE FUNCTION options_noise(seed bigint) RETURNS vector LANGUAGE sql IMMUTABLE AS $$
+	SELECT array_agg((hashint8extended(d, seed) & 65535) / 32768.0 - 1 ORDER BY d)::real[]::vector
+	FROM generate_series(1, 600) d
+$$;
+CREATE TABLE hnsw_rerank (id int, v vector(600));
+INSERT INTO hnsw_rerank SELECT i, options_noise(0) + options_noise(i) *
+	(SELECT array_agg(0.003) FROM generate_series(1, 600))::real[]::vector FROM generate_series(1, 200) i;
+CREATE INDEX hnsw_rerank_v ON hnsw_rerank USING hnsw (v vector_l2_ops);
+SET enable_seqscan = off;
+CREATE TABLE hnsw_order AS SELECT true AS reranked, id, row_number() OVER () AS n, d FROM (
+	SELECT id, v <-> options_noise(0) AS d FROM hnsw_rerank ORDER BY v <-> options_noise(0) LIMIT 200) q;
+SET vecsearch.rerank = off;
+INSERT INTO hnsw_order SELECT false, id, row_number() OVER () AS n, d FROM (
+	SELECT id, v <-> options_noise(0) AS d FROM hnsw_rerank ORDER BY v <-> options_noise(0) LIMIT 200) q;
+RESET vecsearch.rerank;
+RESET enable_seqscan;
+SELECT reranked, count(DISTINCT id), bool_and(d >= before) AS ordered, max(before - d) < 0.02 AS nearly_ordered
+	FROM (SELECT *, lag(d) OVER (PARTITION BY reranked ORDER BY n) AS before FROM hnsw_order) o
+	GROUP BY 1 ORDER BY 1;
+DROP TABLE hnsw_rerank, hnsw_order;
+DROP FUNCTION options_noise;

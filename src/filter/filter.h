@@ -1,0 +1,24 @@
+/*
+ * filter.h
+ *		The filtered scan: an hnsw index scan and a bitmap of the rows that pass.
+ *
+ * filter_path.c offers it to the planner, filter_node.c runs it.
+ */
+#ifndef VS_FILTER_FILTER_H
+#define VS_FILTER_FILTER_H
+
+#include "nodes/extensible.h"
+
+/* settings */
+extern bool vs_filter_enabled;
+extern int	vs_filter_strategy;
+
+/* filter_node.c */
+
+/*
+ * A node over two plans: an index scan of ours, which also checks all
+ * conditions, and a tree of bitmap index scans.  eager: make the bitmap at once.
+ */
+extern CustomScan *vs_filter_make_scan(Plan *rows, Plan *bitmap, bool eager);
+
+#endif							/* VS_FILTER_FILTER_H */

@@ -1,0 +1,224 @@
+/*
+ * filter_node.c
+ *		Runs filtered scans: a custom scan over an index scan and a bitmap.
+ *
+ * The index scan is the server's own node with all its conditions.  Before its
+ * first row, its scan is opened here and told of the bitmap, which the access
+ * method asks for when it wants it (hnsw_filter.h).
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "commands/explain.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "nodes/execnodes.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "compat.h"
+#include "filter/filter.h"
+#include "hnsw/hnsw.h"
+
+#ifdef VS_EXPLAIN_FORMAT_HEADER
+#include VS_EXPLAIN_FORMAT_HEADER
+#endif
+
+typedef struct FilteredScan
+{
+	CustomScanState css;
+	IndexScanState *rows;
+	PlanState  *bitmap;
+	VsHnswFilter filter;
+	bool		opened;			/* does the index scan know of the filter? */
+} FilteredScan;
+
+/* Callback of the access method. */
+static TIDBitmap *
+make_bitmap(void *arg)
+{
+	FilteredScan *scan = arg;
+	TIDBitmap  *bitmap = (TIDBitmap *) MultiExecProcNode(scan->bitmap);
+
+	if (bitmap == NULL || !IsA(bitmap, TIDBitmap))
+		elog(ERROR, "unrecognized result from subplan");
+	return bitmap;
+}
+
+static void
+begin_scan(CustomScanState *css, EState *estate, int eflags)
+{
+	FilteredScan *scan = (FilteredScan *) css;
+	CustomScan *plan = (CustomScan *) css->ss.ps.plan;
+
+	scan->rows = castNode(IndexScanState,
+						  ExecInitNode(linitial(plan->custom_plans), estate, eflags));
+	scan->bitmap = ExecInitNode(lsecond(plan->custom_plans), estate, eflags);
+	css->custom_ps = list_make2(scan->rows, scan->bitmap);
+
+	/* rows are those of the index scan, in whatever slot it has them */
+	css->ss.ps.scanopsfixed = css->ss.ps.resultopsfixed = false;
+	ExecAssignScanProjectionInfoWithVarno(&css->ss, INDEX_VAR);
+
+	scan->filter.make = make_bitmap;
+	scan->filter.arg = scan;
+	scan->filter.eager = intVal(linitial(plan->custom_private)) != 0;
+	scan->filter.forced = (VsHnswStrategy) vs_filter_strategy;
+	scan->filter.context = AllocSetContextCreate(estate->es_query_cxt,
+												 "filtered scan",
+												 ALLOCSET_DEFAULT_SIZES);
+}
+
+/* Open the index scan's scan, as it would itself, and tell it of the filter. */
+static void
+open_scan(FilteredScan *scan)
+{
+	IndexScanState *rows = scan->rows;
+
+	if (rows->iss_ScanDesc == NULL)
+	{
+		rows->iss_ScanDesc = vs_begin_scan_of_node(rows);
+		if (rows->iss_NumRuntimeKeys == 0 || rows->iss_RuntimeKeysReady)
+			index_rescan(rows->iss_ScanDesc,
+						 rows->iss_ScanKeys, rows->iss_NumScanKeys,
+						 rows->iss_OrderByKeys, rows->iss_NumOrderByKeys);
+	}
+	vs_hnsw_scan_set_filter(rows->iss_ScanDesc, &scan->filter);
+	scan->opened = true;
+}
+
+static TupleTableSlot *
+next_row(CustomScanState *css)
+{
+	FilteredScan *scan = (FilteredScan *) css;
+	ExprContext *econtext = css->ss.ps.ps_ExprContext;
+	TupleTableSlot *slot;
+
+	/* a recheck of EvalPlanQual has its one row already */
+	if (!scan->opened && css->ss.ps.state->es_epq_active == NULL)
+		open_scan(scan);
+	slot = ExecProcNode(&scan->rows->ss.ps);
+	if (TupIsNull(slot))
+		return slot;
+	scan->filter.passed++;
+	if (css->ss.ps.ps_ProjInfo == NULL)
+		return slot;
+	ResetExprContext(econtext);
+	econtext->ecxt_scantuple = slot;
+	return ExecProject(css->ss.ps.ps_ProjInfo);
+}
+
+static void
+rescan(CustomScanState *css)
+{
+	FilteredScan *scan = (FilteredScan *) css;
+	Bitmapset  *changed = css->ss.ps.chgParam;
+
+	if (changed != NULL)
+	{
+		UpdateChangedParamSet(&scan->rows->ss.ps, changed);
+		UpdateChangedParamSet(scan->bitmap, changed);
+	}
+	if (scan->bitmap->chgParam != NULL)
+		vs_hnsw_filter_drop_set(&scan->filter);
+	if (scan->rows->ss.ps.chgParam == NULL)
+		ExecReScan(&scan->rows->ss.ps);
+}
+
+static void
+end_scan(CustomScanState *css)
+{
+	FilteredScan *scan = (FilteredScan *) css;
+
+	ExecEndNode(&scan->rows->ss.ps);
+	ExecEndNode(scan->bitmap);
+	MemoryContextDelete(scan->filter.context);
+}
+
+/* ------------------------------------------------------------------------
+ * EXPLAIN
+ * ------------------------------------------------------------------------ */
+
+/* The strategies that were followed, in their order. */
+static const char *
+name_of_strategy(const VsHnswFilterStats *stats)
+{
+	StringInfoData name;
+
+	initStringInfo(&name);
+	if (stats->plain)
+		appendStringInfoString(&name, "plain");
+	if (stats->guided)
+		appendStringInfo(&name, "%sguided", name.len > 0 ? ", " : "");
+	if (stats->exact)
+		appendStringInfo(&name, "%sexact", name.len > 0 ? ", " : "");
+	return name.len > 0 ? name.data : "none";
+}
+
+static void
+explain_run(const FilteredScan *scan, ExplainState *es)
+{
+	const VsHnswFilterStats *stats = &scan->filter.stats;
+	VsHnswScanStats walked = vs_hnsw_scan_stats(scan->rows->iss_ScanDesc);
+
+	ExplainPropertyText("Strategy", name_of_strategy(stats), es);
+	ExplainPropertyInteger("Bitmaps Built", NULL, stats->bitmaps, es);
+	if (stats->bitmaps > 0)
+		ExplainPropertyInteger("Nodes Matching", NULL, stats->matches, es);
+	ExplainPropertyInteger("Nodes Visited", NULL, walked.work.hops, es);
+	ExplainPropertyInteger("Nodes Compared", NULL, stats->looks, es);
+	ExplainPropertyInteger("Index Pages Used", NULL,
+						   walked.blocks_hit + walked.blocks_read, es);
+	if (stats->exact && stats->guided)
+		ExplainPropertyText("Fallback", "the walk used up its budget or its links", es);
+}
+
+static void
+explain_scan(CustomScanState *css, List *ancestors, ExplainState *es)
+{
+	const FilteredScan *scan = (const FilteredScan *) css;
+
+	ExplainPropertyText("Bitmap", scan->filter.eager ? "at once" :
+						"if few rows pass", es);
+	if (es->analyze && scan->rows->iss_ScanDesc != NULL)
+		explain_run(scan, es);
+}
+
+/* ------------------------------------------------------------------------
+ * Making one
+ * ------------------------------------------------------------------------ */
+
+static const CustomExecMethods exec_methods = {
+	.CustomName = "FilteredVectorScan",
+	.BeginCustomScan = begin_scan,
+	.ExecCustomScan = next_row,
+	.EndCustomScan = end_scan,
+	.ReScanCustomScan = rescan,
+	.ExplainCustomScan = explain_scan,
+};
+
+static Node *
+create_state(CustomScan *plan)
+{
+	FilteredScan *scan = palloc0(sizeof(FilteredScan));
+
+	NodeSetTag(scan, T_CustomScanState);
+	scan->css.methods = &exec_methods;
+	return (Node *) scan;
+}
+
+static const CustomScanMethods scan_methods = {
+	.CustomName = "FilteredVectorScan",
+	.CreateCustomScanState = create_state,
+};
+
+CustomScan *
+vs_filter_make_scan(Plan *rows, Plan *bitmap, bool eager)
+{
+	CustomScan *scan = makeNode(CustomScan);
+
+	scan->methods = &scan_methods;
+	scan->custom_plans = list_make2(rows, bitmap);
+	scan->custom_private = list_make1(makeInteger(eager));
+	return scan;
+}

@@ -1,0 +1,274 @@
+/*
+ * filter_path.c
+ *		Offers filtered scans to the planner.
+ *
+ * For a table with an ordered scan of an hnsw index and conditions, the server
+ * is asked which bitmap of index scans it would take for the conditions, and a
+ * path is added that has both.  It returns what the index scan returns, which
+ * checks all conditions itself; so the bitmap may hold too many rows.
+ */
+#include "postgres.h"
+
+#include "optimizer/cost.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/paths.h"
+#include "utils/guc.h"
+
+#include "compat.h"
+#include "filter/filter.h"
+#include "hnsw/hnsw.h"
+#include "vecsearch.h"
+
+bool		vs_filter_enabled = true;
+int			vs_filter_strategy = VS_FILTER_AUTO;
+
+static set_rel_pathlist_hook_type next_hook;
+
+static const struct config_enum_entry strategies[] = {
+	{"auto", VS_FILTER_AUTO, false},
+	{"plain", VS_FILTER_PLAIN, false},
+	{"guided", VS_FILTER_GUIDED, false},
+	{"exact", VS_FILTER_EXACT, false},
+	{NULL, 0, false}
+};
+
+/* ------------------------------------------------------------------------
+ * From path to plan
+ * ------------------------------------------------------------------------ */
+
+/* plans are an index scan and a bitmap heap scan, whose bitmap is taken. */
+static Plan *
+plan_path(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
+		  List *clauses, List *plans)
+{
+	Plan	   *rows = linitial(plans);
+	Plan	   *bitmap = outerPlan(lsecond(plans));
+	bool		eager = intVal(linitial(path->custom_private)) != 0;
+	CustomScan *scan = vs_filter_make_scan(rows, bitmap, eager);
+
+	scan->flags = path->flags;
+	scan->scan.scanrelid = rel->relid;
+	scan->scan.plan.targetlist = tlist;
+
+	/* a copy of the child's, for tlist may be replaced later */
+	scan->custom_scan_tlist = copyObject(rows->targetlist);
+	return &scan->scan.plan;
+}
+
+static const CustomPathMethods path_methods = {
+	.CustomName = "FilteredVectorScan",
+	.PlanCustomPath = plan_path,
+};
+
+/* ------------------------------------------------------------------------
+ * The parts
+ * ------------------------------------------------------------------------ */
+
+/* The cheapest ordered scan of an hnsw index, or NULL. */
+static IndexPath *
+find_ordered_scan(const RelOptInfo *rel)
+{
+	IndexPath  *best = NULL;
+	ListCell   *cell;
+
+	foreach(cell, rel->pathlist)
+	{
+		IndexPath  *path = lfirst(cell);
+
+		if (IsA(path, IndexPath) && path->path.pathtype == T_IndexScan &&
+			vs_hnsw_is_ours(path->indexinfo) && path->indexorderbys != NIL &&
+			path->path.param_info == NULL &&
+			(best == NULL || path->path.total_cost < best->path.total_cost))
+			best = path;
+	}
+	return best;
+}
+
+/* The cheapest bitmap heap scan among paths, or NULL. */
+static BitmapHeapPath *
+find_bitmap_scan(List *paths)
+{
+	BitmapHeapPath *best = NULL;
+	ListCell   *cell;
+
+	foreach(cell, paths)
+	{
+		BitmapHeapPath *path = lfirst(cell);
+
+		if (IsA(path, BitmapHeapPath) && path->path.param_info == NULL &&
+			(best == NULL || path->path.total_cost < best->path.total_cost))
+			best = path;
+	}
+	return best;
+}
+
+/*
+ * Have the server plan a bitmap for the conditions of the table.  It does so
+ * as it would anyway, but with nothing in its place.
+ */
+static BitmapHeapPath *
+plan_bitmap(PlannerInfo *root, RelOptInfo *rel)
+{
+	List	   *pathlist = rel->pathlist;
+	List	   *partial_pathlist = rel->partial_pathlist;
+	bool		consider_parallel = rel->consider_parallel;
+	bool		indexscan = enable_indexscan;
+	bool		indexonlyscan = enable_indexonlyscan;
+	BitmapHeapPath *path = NULL;
+
+	PG_TRY();
+	{
+		rel->pathlist = rel->partial_pathlist = NIL;
+		rel->consider_parallel = false;
+		enable_indexscan = enable_indexonlyscan = false;
+		create_index_paths(root, rel);
+		path = find_bitmap_scan(rel->pathlist);
+	}
+	PG_FINALLY();
+	{
+		rel->pathlist = pathlist;
+		rel->partial_pathlist = partial_pathlist;
+		rel->consider_parallel = consider_parallel;
+		enable_indexscan = indexscan;
+		enable_indexonlyscan = indexonlyscan;
+	}
+	PG_END_TRY();
+	return path;
+}
+
+/* ------------------------------------------------------------------------
+ * Costs
+ * ------------------------------------------------------------------------ */
+
+/* What a path costs until it has returned n rows. */
+static Cost
+cost_of_rows(const Path *path, double n)
+{
+	double		share = Min(1, n / Max(path->rows, 1));
+
+	return path->startup_cost + share * (path->total_cost - path->startup_cost);
+}
+
+/* What a path costs that makes the bitmap at once. */
+static void
+cost_eager(Path *path, const IndexPath *ordered, Path *bitmap)
+{
+	const IndexOptInfo *index = ordered->indexinfo;
+	Cost		bitmap_cost;
+	Selectivity share;
+	double		matches;
+	Cost		a_row;
+
+	cost_bitmap_tree_node(bitmap, &bitmap_cost, &share);
+	matches = Max(1, share * index->tuples);
+	a_row = (ordered->path.total_cost - ordered->path.startup_cost) /
+		Max(1, index->tuples);
+	path->startup_cost = bitmap_cost +
+		vs_hnsw_filtered_search_cost(index, matches);
+	path->total_cost = path->startup_cost + matches * a_row;
+}
+
+/* A little cheaper than the index scan alone: it does the same, and is safer. */
+#define LAZY_DISCOUNT	(1 - 1e-6)
+
+/* Set the costs; returns whether to make the bitmap at once. */
+static bool
+cost_path(PlannerInfo *root, Path *path, const IndexPath *ordered, Path *bitmap)
+{
+	double		rows = root->limit_tuples > 0 ? root->limit_tuples :
+	vs_hnsw_ef_search;
+
+	cost_eager(path, ordered, bitmap);
+	if (vs_filter_strategy == VS_FILTER_AUTO &&
+		cost_of_rows(path, rows) < cost_of_rows(&ordered->path, rows))
+		return true;
+	path->startup_cost = ordered->path.startup_cost * LAZY_DISCOUNT;
+	path->total_cost = ordered->path.total_cost * LAZY_DISCOUNT;
+	return false;
+}
+
+/* ------------------------------------------------------------------------
+ * The hook
+ * ------------------------------------------------------------------------ */
+
+/* Flat copies, because the planner edits the paths of a plan in place. */
+static Path *
+copy_path(const void *path, Size size)
+{
+	Path	   *copy = palloc(size);
+
+	memcpy(copy, path, size);
+	return copy;
+}
+
+static void
+offer_filtered_scan(PlannerInfo *root, RelOptInfo *rel, IndexPath *ordered,
+					BitmapHeapPath *bitmap)
+{
+	CustomPath *path = makeNode(CustomPath);
+	bool		eager;
+
+	path->path.pathtype = T_CustomScan;
+	path->path.parent = rel;
+	path->path.pathtarget = rel->reltarget;
+	path->path.pathkeys = ordered->path.pathkeys;
+	path->path.rows = ordered->path.rows;
+	vs_inherit_disabled(&path->path, &ordered->path);
+	path->flags = VS_CUSTOMPATH_PROJECTS;
+	path->methods = &path_methods;
+	path->custom_paths = list_make2(copy_path(ordered, sizeof(IndexPath)),
+									copy_path(bitmap, sizeof(BitmapHeapPath)));
+	eager = cost_path(root, &path->path, ordered, bitmap->bitmapqual);
+	path->custom_private = list_make1(makeInteger(eager));
+	add_path(rel, &path->path);
+}
+
+/* Are there conditions, all of them the table's own business? */
+static bool
+has_conditions(const RelOptInfo *rel)
+{
+	ListCell   *cell;
+
+	foreach(cell, rel->baserestrictinfo)
+		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
+		return false;
+	return rel->baserestrictinfo != NIL;
+}
+
+static void
+add_filtered_scan(PlannerInfo *root, RelOptInfo *rel, Index rti,
+				  RangeTblEntry *rte)
+{
+	IndexPath  *ordered;
+	BitmapHeapPath *bitmap;
+
+	if (next_hook != NULL)
+		next_hook(root, rel, rti, rte);
+	if (!vs_filter_enabled || rte->rtekind != RTE_RELATION || rte->inh ||
+		root->query_pathkeys == NIL || !has_conditions(rel))
+		return;
+	ordered = find_ordered_scan(rel);
+	if (ordered == NULL)
+		return;
+	bitmap = plan_bitmap(root, rel);
+	if (bitmap != NULL)
+		offer_filtered_scan(root, rel, ordered, bitmap);
+}
+
+void
+vs_filter_init(void)
+{
+	DefineCustomBoolVariable("vecsearch.enable_filtered_scan",
+							 "Enables the planner's use of filtered scans of hnsw indexes.",
+							 "They take a bitmap of the rows that satisfy the other conditions from other indexes.",
+							 &vs_filter_enabled, true,
+							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomEnumVariable("vecsearch.filter_strategy",
+							 "Forces how filtered scans of hnsw indexes search.",
+							 "For tests: auto chooses by the number of rows that match.",
+							 &vs_filter_strategy, VS_FILTER_AUTO, strategies,
+							 PGC_USERSET, GUC_EXPLAIN | GUC_NOT_IN_SAMPLE,
+							 NULL, NULL, NULL);
+	next_hook = set_rel_pathlist_hook;
+	set_rel_pathlist_hook = add_filtered_scan;
+}

@@ -1,0 +1,397 @@
+/*
+ * hnsw_filter.c
+ *		Scans of some nodes only.
+ *
+ * A bitmap of heap rows becomes a set of nodes through the revmap, so that
+ * neither of the two ways to search them reads the table:
+ *
+ * - guided: the walk of hnsw_walk.c, whose window takes nodes of the set only.
+ *   All others are walked over, so it visits about ef / share of the nodes.
+ * - exact: a look at each node of the set, in the order of the pages.
+ *
+ * Guided is the faster one for a large set whose nodes are where the query is.
+ * It has a budget of about what exact would cost; when that is used up, which
+ * happens where the set lies far from the query, exact follows.  So the two
+ * together cost at most about twice the cheaper one, and no row is missed.
+ *
+ * A scan that expects most rows to pass does without the bitmap until it sees
+ * that they do not.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "miscadmin.h"
+#include "utils/float.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "hnsw/hnsw_scan.h"
+
+/* ------------------------------------------------------------------------
+ * From heap rows to nodes
+ * ------------------------------------------------------------------------ */
+
+#define ROW_WORDS	((MaxHeapTuplesPerPage + 1 + 63) / 64)
+
+/* The wanted rows of the heap blocks of one page of the revmap. */
+typedef struct Home
+{
+	VsHnswRevmapCursor *revmap;
+	uint32		number;			/* of the page */
+	bool		wanted;			/* any row at all? */
+	uint64		(*rows)[ROW_WORDS]; /* for each of its blocks, by offset */
+	VsHnswNodeSet *set;
+} Home;
+
+static void
+want_rows(Home *home, uint32 block, const OffsetNumber *offsets, int n)
+{
+	uint64	   *rows = home->rows[block];
+
+	home->wanted = true;
+	if (n < 0)
+		memset(rows, 0xFF, sizeof(home->rows[0]));
+	for (int i = 0; i < n; i++)
+		if (offsets[i] <= MaxHeapTuplesPerPage)
+			rows[offsets[i] / 64] |= UINT64CONST(1) << (offsets[i] % 64);
+}
+
+static void
+add_to_set(VsHnswNodeSet *set, uint32 id)
+{
+	if (id >= set->size || vs_nodeset_has(set, id))
+		return;
+	set->words[id / 64] |= UINT64CONST(1) << (id % 64);
+	set->count++;
+}
+
+/* Put the nodes of the wanted rows into the set, and want none any more. */
+static void
+finish_home(Home *home)
+{
+	const VsHnswRevmapPage *page;
+	uint32		span = home->revmap->ix->meta->revmap_span;
+
+	if (!home->wanted)
+		return;
+	home->wanted = false;
+	vs_hnsw_revmap_seek(home->revmap, home->number);
+	while ((page = vs_hnsw_revmap_next(home->revmap)) != NULL)
+		for (uint32 i = 0; i < page->count; i++)
+		{
+			const VsHnswRevmapEntry *entry = &page->entry[i];
+
+			if (entry->block < span && entry->offset <= MaxHeapTuplesPerPage &&
+				(home->rows[entry->block][entry->offset / 64] >>
+				 (entry->offset % 64) & 1))
+				add_to_set(home->set, entry->node);
+		}
+	memset(home->rows, 0, sizeof(home->rows[0]) * span);
+}
+
+/*
+ * The nodes of the bitmap's rows.  Rows that enter the index meanwhile are
+ * invisible to the scan's snapshot.
+ */
+static void
+nodes_of_bitmap(VsHnsw *ix, TIDBitmap *bitmap, VsHnswNodeSet *set)
+{
+	uint32		span = ix->meta->revmap_span;
+	VsHnswRevmapCursor *revmap = vs_hnsw_revmap_begin(ix);
+	Home		home = {.revmap = revmap,.set = set};
+	VsBitmapIterator *iterator = vs_bitmap_begin(bitmap);
+	VsBitmapPage page;
+	OffsetNumber offsets[MaxHeapTuplesPerPage];
+
+	home.rows = palloc0(sizeof(home.rows[0]) * span);
+	while (vs_bitmap_next(iterator, &page))
+	{
+		BlockNumber block = vs_bitmap_block(&page);
+		int			n = vs_bitmap_is_lossy(&page) ? -1 :
+		(int) vs_bitmap_copy(&page, offsets, MaxHeapTuplesPerPage);
+
+		CHECK_FOR_INTERRUPTS();
+		if (block / span != home.number)
+		{
+			finish_home(&home);
+			home.number = block / span;
+		}
+		if (home.number >= ix->meta->space[VS_SPACE_REVMAP].pages)
+			break;				/* rows that are in no node, like all behind */
+		want_rows(&home, block % span, offsets, n);
+	}
+	finish_home(&home);
+	vs_bitmap_end(iterator);
+	vs_hnsw_revmap_end(revmap);
+	pfree(home.rows);
+}
+
+/* Make the filter's set, unless it is there from an earlier search. */
+static void
+make_set(VsHnswScan *state)
+{
+	VsHnswFilter *filter = state->filter;
+	VsHnswNodeSet *set = &filter->set;
+	MemoryContext old = MemoryContextSwitchTo(filter->context);
+	TIDBitmap  *bitmap = filter->make(filter->arg);
+
+	vs_hnsw_refresh(state->ix);
+	set->size = state->ix->meta->space[VS_SPACE_NODE].next_id;
+	set->count = 0;
+	set->words = MemoryContextAllocExtended(filter->context,
+											(Size) (set->size / 64 + 1) * sizeof(uint64),
+											MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	nodes_of_bitmap(state->ix, bitmap, set);
+	tbm_free(bitmap);
+	MemoryContextSwitchTo(old);
+	filter->made = true;
+	filter->stats.bitmaps++;
+}
+
+/* Forget the set, because the bitmap would be another one now. */
+void
+vs_hnsw_filter_drop_set(VsHnswFilter *filter)
+{
+	if (filter->made)
+		pfree(filter->set.words);
+	filter->made = false;
+}
+
+/* ------------------------------------------------------------------------
+ * When to filter, and how
+ * ------------------------------------------------------------------------ */
+
+/*
+ * Without a bitmap a scan goes on as long as of the first rows, this many times
+ * ef_search, at least one in so many passed.
+ */
+#define TRIAL_ROWS		2
+#define ENOUGH_PASS		4
+
+/* Is it time to make the bitmap?  Asked before each batch. */
+bool
+vs_hnsw_filter_is_wanted(const VsHnswScan *state)
+{
+	const VsHnswFilter *filter = state->filter;
+
+	if (filter == NULL || state->filtering || filter->forced == VS_FILTER_PLAIN)
+		return false;
+	if (filter->eager || filter->made || filter->forced != VS_FILTER_AUTO)
+		return true;
+	if (vs_hnsw_scan_is_at_limit(state))
+		return true;
+	return state->ngiven >= TRIAL_ROWS * vs_hnsw_ef_search &&
+		filter->passed < state->ngiven / ENOUGH_PASS;
+}
+
+/* How many nodes a guided walk is expected to visit. */
+static double
+expected_visits(const VsHnswScan *state)
+{
+	double		nodes = state->left.size;
+
+	return vs_hnsw_ef_search * nodes / Max(state->left.count, 1);
+}
+
+static bool
+choose_exact(const VsHnswScan *state)
+{
+	VsHnswStrategy forced = state->filter->forced;
+
+	if (forced != VS_FILTER_AUTO)
+		return forced == VS_FILTER_EXACT;
+	return state->left.count <= VS_HNSW_LOOKS_A_VISIT * expected_visits(state);
+}
+
+/*
+ * Filter from now on.  The walk without a filter ends here, and what it held
+ * back is dropped: the set has it, too.
+ */
+void
+vs_hnsw_filter_start(VsHnswScan *state)
+{
+	VsHnswFilter *filter = state->filter;
+	Size		words;
+
+	if (!filter->made)
+		make_set(state);
+	words = filter->set.size / 64 + 1;
+	state->left = filter->set;
+	state->left.words = MemoryContextAllocHuge(state->context, words * sizeof(uint64));
+	memcpy(state->left.words, filter->set.words, words * sizeof(uint64));
+	for (int i = 0; i < state->ngiven; i++)
+		vs_nodeset_remove(&state->left, state->given[i]);
+	state->filtering = true;
+	state->exact = choose_exact(state);
+	state->nlate = 0;
+	filter->stats.matches = filter->set.count;
+}
+
+/* A node's rows are handed out. */
+void
+vs_hnsw_filter_take(VsHnswScan *state, uint32 id)
+{
+	if (state->filtering)
+	{
+		vs_nodeset_remove(&state->left, id);
+		return;
+	}
+	if (state->ngiven == state->given_room)
+	{
+		state->given_room = Max(2 * state->given_room, 256);
+		state->given = state->given == NULL ?
+			MemoryContextAlloc(state->context, state->given_room * sizeof(uint32)) :
+			repalloc_huge(state->given, (Size) state->given_room * sizeof(uint32));
+	}
+	state->given[state->ngiven++] = id;
+}
+
+/* ------------------------------------------------------------------------
+ * Guided
+ * ------------------------------------------------------------------------ */
+
+/* What a walk may visit at least, whatever exact would cost; times ef_search. */
+#define LEAST_BUDGET	4
+
+static void
+start_guided(VsHnswScan *state)
+{
+	double		budget = Max((double) state->left.count / VS_HNSW_LOOKS_A_VISIT,
+							 LEAST_BUDGET * vs_hnsw_ef_search);
+
+	if (state->filter->forced == VS_FILTER_GUIDED)
+		budget = INT_MAX / 2;
+	vs_hnsw_scan_new_walk(state);
+	state->walk->allowed = &state->left;
+	if (vs_hnsw_walk_descend(state->walk, 0) >= 0)
+		vs_hnsw_walk_set_ef(state->walk, vs_hnsw_ef_search);
+	vs_hnsw_scan_set_limits(state, budget);
+	state->filter->stats.guided = true;
+}
+
+/*
+ * Walk until the window is full of nodes of the set.  Returns false if it does
+ * not become so within the budget, or because no more are linked.
+ */
+static bool
+walk_guided(VsHnswScan *state)
+{
+	if (!state->guided)
+		start_guided(state);
+	else
+		vs_hnsw_scan_widen(state);
+	state->guided = true;
+	vs_hnsw_walk_run(state->walk);
+	return state->walk->nwindow == state->walk->ef &&
+		state->walk->nfound < state->walk->max_found;
+}
+
+/* ------------------------------------------------------------------------
+ * Exact
+ * ------------------------------------------------------------------------ */
+
+/* How many nodes are on their way while one is looked at. */
+#define LOOKS_AHEAD		8
+
+/* How many a first pass keeps, times ef_search, and how many more each next. */
+#define FIRST_WIDTH		4
+#define MORE_WIDTH		8
+
+/*
+ * Look at all nodes of the set, and keep the nearest in the walk's window of
+ * those that do not come before floor.
+ */
+static void
+look_at_all(VsHnswScan *state, double floor)
+{
+	const VsHnswNodeSet *left = &state->left;
+	uint32		ahead = vs_nodeset_next(left, 0);
+	int			on_way = 0;
+	VsHnswFound found;
+
+	for (uint32 id = ahead; id != VS_HNSW_INVALID_ID;
+		 id = vs_nodeset_next(left, id + 1))
+	{
+		for (; on_way < LOOKS_AHEAD && ahead != VS_HNSW_INVALID_ID; on_way++)
+		{
+			vs_hnsw_prefetch_row(state->ix, ahead);
+			ahead = vs_nodeset_next(left, ahead + 1);
+		}
+		CHECK_FOR_INTERRUPTS();
+		if (vs_hnsw_walk_look(state->walk, id, &found) &&
+			(isinf(floor) || vs_hnsw_scan_key(state, &found) >= floor))
+			vs_hnsw_walk_offer(state->walk, &found);
+		on_way--;
+	}
+	state->filter->stats.looks += left->count;
+	state->filter->stats.exact = true;
+}
+
+/*
+ * Drop those of the batch that a node which the window lost may come before;
+ * bound is the lower bound of what was lost.  The next pass has them again.
+ */
+static void
+cut_batch(VsHnswScan *state, double bound)
+{
+	while (state->nbatch > 1 && state->batch[state->nbatch - 1].bound > bound)
+		state->nbatch--;
+}
+
+/*
+ * Make a batch of the nearest of all nodes that are left.  In strict order those
+ * come last that a walk should have found before what it handed out.  Returns
+ * whether some may be left behind the batch.
+ */
+static bool
+search_exact(VsHnswScan *state, bool strict)
+{
+	double		most = vs_hnsw_scan_max_nodes();
+	bool		in_order = strict && !state->late_only;
+	double		floor;
+	VsHnswWalk *walk;
+	VsHnswFound lost;
+	bool		full;
+
+	if (state->walk == NULL)
+		vs_hnsw_scan_new_walk(state);
+	walk = state->walk;
+	floor = in_order ? state->last_bound : -get_float8_infinity();
+	state->width = state->width == 0 ? FIRST_WIDTH * vs_hnsw_ef_search :
+		MORE_WIDTH * state->width;
+	state->width = Min(state->width, Max(most, 1));
+	vs_hnsw_walk_reset(walk, 0, (int) Min(state->width, state->left.count + 1.0));
+	look_at_all(state, floor);
+
+	full = walk->nwindow == walk->ef;
+	lost.distance = full ? walk->window[0].distance : 0;
+	lost.err = walk->max_err;
+	lost.residual = walk->max_residual;
+	vs_hnsw_batch_from_window(state, false);
+	if (full)
+		cut_batch(state, vs_hnsw_scan_key(state, &lost));
+	else
+		state->late_only = true;
+	return full || in_order;
+}
+
+/* Make the next batch.  Returns whether rows may be left behind it. */
+bool
+vs_hnsw_filter_next(VsHnswScan *state, bool strict)
+{
+	bool		full;
+
+	if (state->exact)
+		return search_exact(state, strict);
+	full = walk_guided(state);
+	if (!full && state->filter->forced != VS_FILTER_GUIDED)
+	{
+		state->exact = true;
+		state->nlate = 0;
+		return search_exact(state, strict);
+	}
+	vs_hnsw_batch_from_window(state, strict);
+	return full;
+}
