@@ -244,7 +244,8 @@ add_filtered_scan(PlannerInfo *root, RelOptInfo *rel, Index rti,
 
 	if (next_hook != NULL)
 		next_hook(root, rel, rti, rte);
-	if (!vs_filter_enabled || rte->rtekind != RTE_RELATION || rte->inh ||
+	if (!vs_filter_enabled || !enable_indexscan || !enable_bitmapscan ||
+		rte->rtekind != RTE_RELATION || rte->inh ||
 		root->query_pathkeys == NIL || !has_conditions(rel))
 		return;
 	ordered = find_ordered_scan(rel);

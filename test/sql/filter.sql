@@ -83,7 +83,13 @@ SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE price < 900 ORDER BY
 -- no conditions, or none that an index knows of
 SELECT * FROM filter_plan('SELECT id FROM filter_item ORDER BY v <-> filter_vector(-1, 16) LIMIT 5');
 SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE price % 7 = 1 ORDER BY v <-> filter_vector(-1, 16) LIMIT 5');
--- switched off
+-- switched off, by each of the settings that say so
+SET enable_bitmapscan = off;
+SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE cat = 3 ORDER BY v <-> filter_vector(-1, 16) LIMIT 5');
+RESET enable_bitmapscan;
+SET enable_indexscan = off;
+SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE cat = 3 ORDER BY v <-> filter_vector(-1, 16) LIMIT 5');
+RESET enable_indexscan;
 SET vecsearch.enable_filtered_scan = off;
 SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE cat = 3 ORDER BY v <-> filter_vector(-1, 16) LIMIT 5');
 RESET vecsearch.enable_filtered_scan;
