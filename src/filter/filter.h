@@ -16,9 +16,11 @@ extern int	vs_filter_strategy;
 /* filter_node.c */
 
 /*
- * A node over two plans: an index scan of ours, which also checks all
- * conditions, and a tree of bitmap index scans.  eager: make the bitmap at once.
+ * A node over an index scan of ours, which also checks all conditions, and a
+ * tree of bitmap index scans or NULL.  eager: make the bitmap at once.  radius: an
+ * expression of type float8, the distance beyond which no row passes, or NULL.
  */
-extern CustomScan *vs_filter_make_scan(Plan *rows, Plan *bitmap, bool eager);
+extern CustomScan *vs_filter_make_scan(Plan *rows, Plan *bitmap, bool eager,
+									   Expr *radius);
 
 #endif							/* VS_FILTER_FILTER_H */

@@ -8,11 +8,14 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/genam.h"
 #include "commands/explain.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "nodes/execnodes.h"
+#include "utils/float.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
@@ -28,9 +31,11 @@ typedef struct FilteredScan
 {
 	CustomScanState css;
 	IndexScanState *rows;
-	PlanState  *bitmap;
+	PlanState  *bitmap;			/* or NULL */
+	ExprState  *radius;			/* or NULL */
 	VsHnswFilter filter;
 	bool		opened;			/* does the index scan know of the filter? */
+	bool		begun;			/* is the radius of this search known? */
 } FilteredScan;
 
 /* Callback of the access method. */
@@ -53,14 +58,20 @@ begin_scan(CustomScanState *css, EState *estate, int eflags)
 
 	scan->rows = castNode(IndexScanState,
 						  ExecInitNode(linitial(plan->custom_plans), estate, eflags));
-	scan->bitmap = ExecInitNode(lsecond(plan->custom_plans), estate, eflags);
-	css->custom_ps = list_make2(scan->rows, scan->bitmap);
+	css->custom_ps = list_make1(scan->rows);
+	if (list_length(plan->custom_plans) > 1)
+	{
+		scan->bitmap = ExecInitNode(lsecond(plan->custom_plans), estate, eflags);
+		css->custom_ps = lappend(css->custom_ps, scan->bitmap);
+		scan->filter.make = make_bitmap;
+	}
+	if (plan->custom_exprs != NIL)
+		scan->radius = ExecInitExpr(linitial(plan->custom_exprs), &css->ss.ps);
 
 	/* rows are those of the index scan, in whatever slot it has them */
 	css->ss.ps.scanopsfixed = css->ss.ps.resultopsfixed = false;
 	ExecAssignScanProjectionInfoWithVarno(&css->ss, INDEX_VAR);
 
-	scan->filter.make = make_bitmap;
 	scan->filter.arg = scan;
 	scan->filter.eager = intVal(linitial(plan->custom_private)) != 0;
 	scan->filter.forced = (VsHnswStrategy) vs_filter_strategy;
@@ -87,6 +98,26 @@ open_scan(FilteredScan *scan)
 	scan->opened = true;
 }
 
+/*
+ * The distance beyond which no row passes: none at all if it is NULL, and all if
+ * it is NaN, which no distance is above.
+ */
+static double
+find_radius(FilteredScan *scan)
+{
+	bool		isnull;
+	Datum		value;
+
+	if (scan->radius == NULL)
+		return get_float8_infinity();
+	value = ExecEvalExprSwitchContext(scan->radius,
+									  scan->css.ss.ps.ps_ExprContext, &isnull);
+	if (isnull)
+		return -get_float8_infinity();
+	return isnan(DatumGetFloat8(value)) ? get_float8_infinity() :
+		DatumGetFloat8(value);
+}
+
 static TupleTableSlot *
 next_row(CustomScanState *css)
 {
@@ -97,6 +128,9 @@ next_row(CustomScanState *css)
 	/* a recheck of EvalPlanQual has its one row already */
 	if (!scan->opened && css->ss.ps.state->es_epq_active == NULL)
 		open_scan(scan);
+	if (!scan->begun)
+		scan->filter.radius = find_radius(scan);
+	scan->begun = true;
 	slot = ExecProcNode(&scan->rows->ss.ps);
 	if (TupIsNull(slot))
 		return slot;
@@ -117,10 +151,12 @@ rescan(CustomScanState *css)
 	if (changed != NULL)
 	{
 		UpdateChangedParamSet(&scan->rows->ss.ps, changed);
-		UpdateChangedParamSet(scan->bitmap, changed);
+		if (scan->bitmap != NULL)
+			UpdateChangedParamSet(scan->bitmap, changed);
 	}
-	if (scan->bitmap->chgParam != NULL)
+	if (scan->bitmap != NULL && scan->bitmap->chgParam != NULL)
 		vs_hnsw_filter_drop_set(&scan->filter);
+	scan->begun = false;
 	if (scan->rows->ss.ps.chgParam == NULL)
 		ExecReScan(&scan->rows->ss.ps);
 }
@@ -131,7 +167,8 @@ end_scan(CustomScanState *css)
 	FilteredScan *scan = (FilteredScan *) css;
 
 	ExecEndNode(&scan->rows->ss.ps);
-	ExecEndNode(scan->bitmap);
+	if (scan->bitmap != NULL)
+		ExecEndNode(scan->bitmap);
 	MemoryContextDelete(scan->filter.context);
 }
 
@@ -162,7 +199,8 @@ explain_run(const FilteredScan *scan, ExplainState *es)
 	VsHnswScanStats walked = vs_hnsw_scan_stats(scan->rows->iss_ScanDesc);
 
 	ExplainPropertyText("Strategy", name_of_strategy(stats), es);
-	ExplainPropertyInteger("Bitmaps Built", NULL, stats->bitmaps, es);
+	if (scan->bitmap != NULL)
+		ExplainPropertyInteger("Bitmaps Built", NULL, stats->bitmaps, es);
 	if (stats->bitmaps > 0)
 		ExplainPropertyInteger("Nodes Matching", NULL, stats->matches, es);
 	ExplainPropertyInteger("Nodes Visited", NULL, walked.work.hops, es);
@@ -171,6 +209,8 @@ explain_run(const FilteredScan *scan, ExplainState *es)
 						   walked.blocks_hit + walked.blocks_read, es);
 	if (stats->exact && stats->guided)
 		ExplainPropertyText("Fallback", "the walk used up its budget or its links", es);
+	if (scan->radius != NULL)
+		ExplainPropertyText("Ended", stats->beyond ? "at the radius" : "before the radius", es);
 }
 
 static void
@@ -178,8 +218,9 @@ explain_scan(CustomScanState *css, List *ancestors, ExplainState *es)
 {
 	const FilteredScan *scan = (const FilteredScan *) css;
 
-	ExplainPropertyText("Bitmap", scan->filter.eager ? "at once" :
-						"if few rows pass", es);
+	if (scan->bitmap != NULL)
+		ExplainPropertyText("Bitmap", scan->filter.eager ? "at once" :
+							"if few rows pass", es);
 	if (es->analyze && scan->rows->iss_ScanDesc != NULL)
 		explain_run(scan, es);
 }
@@ -213,12 +254,16 @@ static const CustomScanMethods scan_methods = {
 };
 
 CustomScan *
-vs_filter_make_scan(Plan *rows, Plan *bitmap, bool eager)
+vs_filter_make_scan(Plan *rows, Plan *bitmap, bool eager, Expr *radius)
 {
 	CustomScan *scan = makeNode(CustomScan);
 
 	scan->methods = &scan_methods;
-	scan->custom_plans = list_make2(rows, bitmap);
+	scan->custom_plans = list_make1(rows);
+	if (bitmap != NULL)
+		scan->custom_plans = lappend(scan->custom_plans, bitmap);
+	if (radius != NULL)
+		scan->custom_exprs = list_make1(radius);
 	scan->custom_private = list_make1(makeInteger(eager));
 	return scan;
 }

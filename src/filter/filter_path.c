@@ -9,15 +9,24 @@
  */
 #include "postgres.h"
 
+#include "access/stratnum.h"
+#include "catalog/pg_opfamily.h"
+#include "catalog/pg_type.h"
+#include "nodes/nodeFuncs.h"
 #include "optimizer/cost.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 
 #include "compat.h"
 #include "filter/filter.h"
 #include "hnsw/hnsw.h"
 #include "vecsearch.h"
+
+/* btree float_ops: no header of the server names it */
+#define VS_FLOAT_BTREE_FAM	1970
 
 bool		vs_filter_enabled = true;
 int			vs_filter_strategy = VS_FILTER_AUTO;
@@ -36,15 +45,16 @@ static const struct config_enum_entry strategies[] = {
  * From path to plan
  * ------------------------------------------------------------------------ */
 
-/* plans are an index scan and a bitmap heap scan, whose bitmap is taken. */
+/* plans are an index scan and perhaps a bitmap heap scan, whose bitmap is taken. */
 static Plan *
 plan_path(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 		  List *clauses, List *plans)
 {
 	Plan	   *rows = linitial(plans);
-	Plan	   *bitmap = outerPlan(lsecond(plans));
+	Plan	   *bitmap = list_length(plans) > 1 ? outerPlan(lsecond(plans)) : NULL;
 	bool		eager = intVal(linitial(path->custom_private)) != 0;
-	CustomScan *scan = vs_filter_make_scan(rows, bitmap, eager);
+	Expr	   *radius = lsecond(path->custom_private);
+	CustomScan *scan = vs_filter_make_scan(rows, bitmap, eager, radius);
 
 	scan->flags = path->flags;
 	scan->scan.scanrelid = rel->relid;
@@ -136,6 +146,67 @@ plan_bitmap(PlannerInfo *root, RelOptInfo *rel)
 	return path;
 }
 
+/* Is it the distance by which a scan is ordered, whose column is on the left? */
+static bool
+is_distance(const Node *expr, const Node *distance)
+{
+	const OpExpr *e = (const OpExpr *) expr;
+	const OpExpr *d = (const OpExpr *) distance;
+
+	if (equal(expr, distance))
+		return true;
+	return IsA(expr, OpExpr) && IsA(distance, OpExpr) &&
+		list_length(e->args) == 2 &&
+		get_commutator(e->opno) == d->opno &&
+		equal(linitial(e->args), lsecond(d->args)) &&
+		equal(lsecond(e->args), linitial(d->args));
+}
+
+/* The upper bound that a condition sets for a distance, or NULL. */
+static Expr *
+bound_of(Node *clause, const Node *distance)
+{
+	OpExpr	   *op = (OpExpr *) clause;
+	Node	   *bound;
+	int			strategy;
+
+	if (!IsA(clause, OpExpr) || list_length(op->args) != 2)
+		return NULL;
+	strategy = get_op_opfamily_strategy(op->opno, VS_FLOAT_BTREE_FAM);
+	if ((strategy == BTLessStrategyNumber ||
+		 strategy == BTLessEqualStrategyNumber) &&
+		is_distance(linitial(op->args), distance))
+		bound = lsecond(op->args);
+	else if ((strategy == BTGreaterStrategyNumber ||
+			  strategy == BTGreaterEqualStrategyNumber) &&
+			 is_distance(lsecond(op->args), distance))
+		bound = linitial(op->args);
+	else
+		return NULL;
+	if (exprType(bound) != FLOAT8OID || contain_var_clause(bound) ||
+		contain_volatile_functions(bound))
+		return NULL;
+	return (Expr *) bound;
+}
+
+/* The radius of an ordered scan: what its conditions say of the distance. */
+static Expr *
+find_radius(const RelOptInfo *rel, const IndexPath *ordered)
+{
+	ListCell   *cell;
+
+	foreach(cell, rel->baserestrictinfo)
+	{
+		RestrictInfo *info = lfirst_node(RestrictInfo, cell);
+		Expr	   *radius = bound_of((Node *) info->clause,
+									  linitial(ordered->indexorderbys));
+
+		if (radius != NULL)
+			return radius;
+	}
+	return NULL;
+}
+
 /* ------------------------------------------------------------------------
  * Costs
  * ------------------------------------------------------------------------ */
@@ -171,15 +242,16 @@ cost_eager(Path *path, const IndexPath *ordered, Path *bitmap)
 /* A little cheaper than the index scan alone: it does the same, and is safer. */
 #define LAZY_DISCOUNT	(1 - 1e-6)
 
-/* Set the costs; returns whether to make the bitmap at once. */
+/* Set the costs; returns whether to make the bitmap, if any, at once. */
 static bool
 cost_path(PlannerInfo *root, Path *path, const IndexPath *ordered, Path *bitmap)
 {
 	double		rows = root->limit_tuples > 0 ? root->limit_tuples :
 	vs_hnsw_ef_search;
 
-	cost_eager(path, ordered, bitmap);
-	if (vs_filter_strategy == VS_FILTER_AUTO &&
+	if (bitmap != NULL)
+		cost_eager(path, ordered, bitmap);
+	if (bitmap != NULL && vs_filter_strategy == VS_FILTER_AUTO &&
 		cost_of_rows(path, rows) < cost_of_rows(&ordered->path, rows))
 		return true;
 	path->startup_cost = ordered->path.startup_cost * LAZY_DISCOUNT;
@@ -203,7 +275,7 @@ copy_path(const void *path, Size size)
 
 static void
 offer_filtered_scan(PlannerInfo *root, RelOptInfo *rel, IndexPath *ordered,
-					BitmapHeapPath *bitmap)
+					BitmapHeapPath *bitmap, Expr *radius)
 {
 	CustomPath *path = makeNode(CustomPath);
 	bool		eager;
@@ -216,10 +288,13 @@ offer_filtered_scan(PlannerInfo *root, RelOptInfo *rel, IndexPath *ordered,
 	vs_inherit_disabled(&path->path, &ordered->path);
 	path->flags = VS_CUSTOMPATH_PROJECTS;
 	path->methods = &path_methods;
-	path->custom_paths = list_make2(copy_path(ordered, sizeof(IndexPath)),
-									copy_path(bitmap, sizeof(BitmapHeapPath)));
-	eager = cost_path(root, &path->path, ordered, bitmap->bitmapqual);
-	path->custom_private = list_make1(makeInteger(eager));
+	path->custom_paths = list_make1(copy_path(ordered, sizeof(IndexPath)));
+	if (bitmap != NULL)
+		path->custom_paths = lappend(path->custom_paths,
+									 copy_path(bitmap, sizeof(BitmapHeapPath)));
+	eager = cost_path(root, &path->path, ordered,
+					  bitmap != NULL ? bitmap->bitmapqual : NULL);
+	path->custom_private = list_make2(makeInteger(eager), radius);
 	add_path(rel, &path->path);
 }
 
@@ -241,6 +316,7 @@ add_filtered_scan(PlannerInfo *root, RelOptInfo *rel, Index rti,
 {
 	IndexPath  *ordered;
 	BitmapHeapPath *bitmap;
+	Expr	   *radius;
 
 	if (next_hook != NULL)
 		next_hook(root, rel, rti, rte);
@@ -252,8 +328,9 @@ add_filtered_scan(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	if (ordered == NULL)
 		return;
 	bitmap = plan_bitmap(root, rel);
-	if (bitmap != NULL)
-		offer_filtered_scan(root, rel, ordered, bitmap);
+	radius = find_radius(rel, ordered);
+	if (bitmap != NULL || radius != NULL)
+		offer_filtered_scan(root, rel, ordered, bitmap, radius);
 }
 
 void

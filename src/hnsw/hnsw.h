@@ -321,6 +321,7 @@ typedef enum VsHnswScanEnd
 {
 	VS_SCAN_ASKED_NO_MORE,		/* the executor did not ask for more */
 	VS_SCAN_EXHAUSTED,			/* there are none */
+	VS_SCAN_RADIUS,				/* others are farther than the radius */
 	VS_SCAN_FIRST_WINDOW,		/* iterative_scan is off */
 	VS_SCAN_MAX_TUPLES,
 	VS_SCAN_MEMORY,

@@ -46,6 +46,8 @@ name_of_end(VsHnswScanEnd end)
 			return "enough";
 		case VS_SCAN_EXHAUSTED:
 			return "exhausted";
+		case VS_SCAN_RADIUS:
+			return "radius";
 		case VS_SCAN_FIRST_WINDOW:
 			return "first window";
 		case VS_SCAN_MAX_TUPLES:

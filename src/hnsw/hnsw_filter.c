@@ -176,7 +176,8 @@ vs_hnsw_filter_is_wanted(const VsHnswScan *state)
 {
 	const VsHnswFilter *filter = state->filter;
 
-	if (filter == NULL || state->filtering || filter->forced == VS_FILTER_PLAIN)
+	if (filter == NULL || filter->make == NULL || state->filtering ||
+		filter->forced == VS_FILTER_PLAIN)
 		return false;
 	if (filter->eager || filter->made || filter->forced != VS_FILTER_AUTO)
 		return true;
@@ -394,4 +395,31 @@ vs_hnsw_filter_next(VsHnswScan *state, bool strict)
 	}
 	vs_hnsw_batch_from_window(state, strict);
 	return full;
+}
+
+/* ------------------------------------------------------------------------
+ * Radius
+ * ------------------------------------------------------------------------ */
+
+/*
+ * Drop what is certainly beyond the radius from a batch, which is in order.
+ * Returns whether all that comes after is beyond it, too.  Of a walk, which finds
+ * nodes at about the same distance in no order, a whole window has to be.
+ */
+bool
+vs_hnsw_filter_is_beyond(VsHnswScan *state)
+{
+	const VsHnswFound *found = state->walk->found;
+	double		radius = state->filter->radius;
+	int			n = state->nbatch;
+
+	if (radius == get_float8_infinity())
+		return false;
+	while (state->nbatch > 0 &&
+		   (state->no_order ||
+			vs_hnsw_lower_bound(state, &found[state->batch[state->nbatch - 1].index]) > radius))
+		state->nbatch--;
+	state->filter->stats.beyond = n > 0 &&
+		(state->exact ? state->nbatch < n : state->nbatch == 0);
+	return state->filter->stats.beyond;
 }

@@ -80,16 +80,23 @@ typedef struct VsHnswFilterStats
 	int64		bitmaps;		/* built */
 	int64		matches;		/* nodes of the last set */
 	int64		looks;			/* at nodes of the set, without walking */
+	bool		beyond;			/* did a search end at the radius? */
 } VsHnswFilterStats;
 
 /*
  * What the caller of a scan gives it, and what it keeps for the next search.
+ *
  * make returns the bitmap of rows that may be returned, others may be in it,
  * and the scan frees it; it is called in the memory context of the set and may
- * be slow.  The set is the same for all searches until it is dropped.
+ * be slow.  The set is the same for all searches until it is dropped.  Without
+ * make all rows may be returned.
+ *
+ * radius is a distance as SQL has it: rows that are certainly farther need not
+ * be returned.  Infinite: no such limit.
  */
 typedef struct VsHnswFilter
 {
+	double		radius;
 	TIDBitmap  *(*make) (void *arg);
 	void	   *arg;
 	bool		eager;			/* make it at once? else if rows do not pass */

@@ -67,8 +67,8 @@ VsHnswScanStats vs_hnsw_last_scan;
  * the node's own distance less the error of its self row (by the triangle or
  * the Cauchy-Schwarz inequality) and less the slack.
  */
-static double
-lower_bound(const VsHnswScan *state, const VsHnswFound *found)
+double
+vs_hnsw_lower_bound(const VsHnswScan *state, const VsHnswFound *found)
 {
 	double		d = found->distance;
 	double		err = found->err;
@@ -125,7 +125,7 @@ distance_of_row(const VsHnswScan *state, const VsHnswFound *found)
 double
 vs_hnsw_scan_key(const VsHnswScan *state, const VsHnswFound *found)
 {
-	return state->rerank ? lower_bound(state, found) :
+	return state->rerank ? vs_hnsw_lower_bound(state, found) :
 		distance_of_row(state, found);
 }
 
@@ -351,22 +351,20 @@ next_batch(VsHnswScan *state)
 	state->filter != NULL;
 	bool		strict = vs_hnsw_iterative_scan != VS_ITERATIVE_RELAXED &&
 	iterative;
-	bool		more;
+	bool		more = true;
 
-	do
+	state->nbatch = state->at = 0;
+	while (state->nbatch == 0 && more && !state->ended)
 	{
 		if (vs_hnsw_filter_is_wanted(state))
 			vs_hnsw_filter_start(state);
 		if (!state->filtering)
 			more = next_plain_batch(state, iterative, strict);
-		else if (!state->ended)
-			state->ended = !(more = vs_hnsw_filter_next(state, strict));
 		else
-		{
-			state->nbatch = state->at = 0;
-			more = false;
-		}
-	} while (state->nbatch == 0 && more);
+			state->ended = !(more = vs_hnsw_filter_next(state, strict));
+		if (state->filter != NULL && vs_hnsw_filter_is_beyond(state))
+			state->ended = true;
+	}
 
 	if (state->nbatch == 0 && state->nlate > 0)
 		batch_from_late(state);
@@ -379,6 +377,8 @@ next_batch(VsHnswScan *state)
 static VsHnswScanEnd
 why_ended(const VsHnswScan *state)
 {
+	if (state->filter != NULL && state->filter->stats.beyond)
+		return VS_SCAN_RADIUS;
 	if (state->filtering)
 		return VS_SCAN_EXHAUSTED;
 	if (vs_hnsw_iterative_scan == VS_ITERATIVE_OFF && state->filter == NULL)

@@ -58,6 +58,8 @@ typedef struct VsHnswScan
 } VsHnswScan;
 
 /* hnsw_scan.c */
+extern double vs_hnsw_lower_bound(const VsHnswScan *state,
+								  const VsHnswFound *found);
 extern double vs_hnsw_scan_key(const VsHnswScan *state,
 							   const VsHnswFound *found);
 extern void vs_hnsw_scan_new_walk(VsHnswScan *state);
@@ -71,6 +73,7 @@ extern void vs_hnsw_batch_from_window(VsHnswScan *state, bool strict);
 extern bool vs_hnsw_filter_is_wanted(const VsHnswScan *state);
 extern void vs_hnsw_filter_start(VsHnswScan *state);
 extern bool vs_hnsw_filter_next(VsHnswScan *state, bool strict);
+extern bool vs_hnsw_filter_is_beyond(VsHnswScan *state);
 extern void vs_hnsw_filter_take(VsHnswScan *state, uint32 id);
 
 #endif							/* VS_HNSW_HNSW_SCAN_H */

@@ -168,6 +168,73 @@ SELECT * FROM filter_plan('SELECT id FROM filter_far WHERE kind = 1 ORDER BY v <
 SELECT count(*), bool_and(kind = 1) AS satisfied FROM (
 	SELECT kind FROM filter_far WHERE kind = 1 ORDER BY v <-> filter_vector(-1, 16) LIMIT 700) q;
 
+-- A radius: the scan ends where no row can be within it
+
+SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE v <-> filter_vector(-1, 16) < 1.2 ORDER BY v <-> filter_vector(-1, 16) LIMIT 50', true);
+SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE 1.2 >= filter_vector(-1, 16) <-> v AND cat < 50 ORDER BY v <-> filter_vector(-1, 16) LIMIT 50', true);
+-- not a radius: a lower bound, another distance, another query
+SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE v <-> filter_vector(-1, 16) > 1.2 ORDER BY v <-> filter_vector(-1, 16) LIMIT 50');
+SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE v <=> filter_vector(-1, 16) < 0.2 ORDER BY v <-> filter_vector(-1, 16) LIMIT 50');
+SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE v <-> filter_vector(-2, 16) < 1.2 ORDER BY v <-> filter_vector(-1, 16) LIMIT 50');
+CREATE TABLE filter_radius (name text, op text, class text);
+INSERT INTO filter_radius VALUES ('l2', '<->', 'vector_l2_ops'), ('ip', '<#>', 'vector_ip_ops'),
+	('cosine', '<=>', 'vector_cosine_ops'), ('l1', '<+>', 'vector_l1_ops');
+-- by every metric and for many radii: as many rows as there are within, none beyond
+CREATE FUNCTION within(op text, seed bigint, share float8, extra text, OUT satisfied bool, OUT got int, OUT wanted int, OUT ended bool)
+	LANGUAGE plpgsql AS $$
+DECLARE
+	q text := quote_literal(filter_vector(seed, 16)) || '::vector';
+	r float8;
+	line text;
+	query text;
+BEGIN
+	SET LOCAL enable_indexscan = off;
+	EXECUTE format('SELECT percentile_disc(%s) WITHIN GROUP (ORDER BY v %s %s) FROM filter_item WHERE v IS NOT NULL', share, op, q) INTO r;
+	EXECUTE format('SELECT count(*) FROM filter_item WHERE v %s %s <= %L::float8 %s', op, q, r, extra) INTO wanted;
+	SET LOCAL enable_indexscan = on;
+	SET LOCAL enable_seqscan = off;
+	SET LOCAL enable_sort = off;
+	query := format('SELECT v %s %s AS d FROM filter_item WHERE v %1$s %2$s <= %3$L::float8 %4$s ORDER BY v %1$s %2$s', op, q, r, extra);
+	EXECUTE format('SELECT count(*), coalesce(bool_and(d <= %L::float8), true) FROM (%s) s', r, query) INTO got, satisfied;
+	ended := false;
+	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS off) ' || query LOOP
+		ended := ended OR line LIKE '%Ended: at the radius%';
+	END LOOP;
+END
+$$;
+DO $$
+DECLARE
+	metric record;
+BEGIN
+	FOR metric IN SELECT * FROM filter_radius LOOP
+		EXECUTE format('CREATE INDEX filter_item_%s ON filter_item USING hnsw (v %s)', metric.name, metric.class);
+	END LOOP;
+END
+$$;
+SET hnsw.ef_search = 100;
+SELECT name, extra, bool_and(satisfied) AS satisfied, bool_and(got <= wanted) AS none_beyond,
+		sum(got)::float8 / sum(wanted) >= 0.95 AS recalled, bool_and(ended) AS ended
+	FROM filter_radius, (VALUES (0.0005), (0.005), (0.05)) s (share), (VALUES (''), ('AND price < 300')) e (extra),
+		generate_series(-20, -16) seed, within(op, seed, share, extra)
+	GROUP BY 1, 2 ORDER BY 1, 2;
+RESET hnsw.ef_search;
+DROP INDEX filter_item_l2, filter_item_ip, filter_item_cosine, filter_item_l1;
+-- NULL, NaN and infinity as radius; a radius that is a parameter of a rescan
+PREPARE filter_radius_query (float8) AS SELECT count(*) FROM (SELECT id FROM filter_item
+	WHERE v <-> filter_vector(-1, 16) < $1 ORDER BY v <-> filter_vector(-1, 16) LIMIT 30) q;
+SET plan_cache_mode = force_generic_plan;
+SET enable_seqscan = off;
+SET enable_sort = off;
+EXECUTE filter_radius_query (NULL);
+EXECUTE filter_radius_query ('NaN');
+EXECUTE filter_radius_query ('Infinity');
+EXECUTE filter_radius_query ('-Infinity');
+SELECT r.radius, count(n.d), max(n.d) < r.radius AS within FROM (VALUES (1.2::float8), (1.5), (2)) r (radius)
+	LEFT JOIN LATERAL (SELECT v <-> filter_vector(-1, 16) AS d FROM filter_item
+		WHERE v <-> filter_vector(-1, 16) < r.radius ORDER BY v <-> filter_vector(-1, 16) LIMIT 25) n ON true
+	GROUP BY 1 ORDER BY 1;
+RESET plan_cache_mode;
+
 -- Parameters: a generic plan, LATERAL, LIMIT and OFFSET as parameters
 
 PREPARE filter_query (int, vector, int, int) AS
@@ -252,5 +319,6 @@ SELECT count(*) FROM (SELECT cat FROM filter_none WHERE cat = 1 ORDER BY v <-> '
 DROP OWNED BY filter_reader;
 DROP ROLE filter_reader;
 DROP VIEW filter_view;
-DROP TABLE filter_item, filter_cond, filter_far, filter_got, filter_parts, filter_same, filter_none;
+DROP FUNCTION within;
+DROP TABLE filter_radius, filter_item, filter_cond, filter_far, filter_got, filter_parts, filter_same, filter_none;
 DROP FUNCTION filtered, filter_plan, filter_vector;
