@@ -90,11 +90,6 @@
 #define VS_CUSTOMPATH_PROJECTS	0
 #endif
 
-/* Functions that print properties for EXPLAIN moved to another header in 18. */
-#if PG_VERSION_NUM >= 180000
-#define VS_EXPLAIN_FORMAT_HEADER	"commands/explain_format.h"
-#endif
-
 /* The server's roles got their present names in 14. */
 #if PG_VERSION_NUM >= 140000
 #define VS_ROLE_READ_SERVER_FILES	ROLE_PG_READ_SERVER_FILES
@@ -129,7 +124,10 @@
 #define vs_restrict_search_path()	((void) 0)
 #endif
 
-/* Libraries can add to what EXPLAIN says of a node of a plan since 18. */
+/*
+ * Libraries can add to what EXPLAIN says of a node of a plan since 18, when the
+ * functions to do so moved to other headers, too.
+ */
 #if PG_VERSION_NUM >= 180000
 #define VS_HAVE_EXPLAIN_HOOK
 #endif

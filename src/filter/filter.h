@@ -15,6 +15,9 @@ extern int	vs_filter_strategy;
 
 /* filter_node.c */
 
+/* Make the node known by its name, for plans that parallel workers read. */
+extern void vs_filter_register_scan(void);
+
 /*
  * A node over an index scan of ours, which also checks all conditions, and a
  * tree of bitmap index scans or NULL.  eager: make the bitmap at once.  radius: an

@@ -23,8 +23,9 @@
 #include "filter/filter.h"
 #include "hnsw/hnsw.h"
 
-#ifdef VS_EXPLAIN_FORMAT_HEADER
-#include VS_EXPLAIN_FORMAT_HEADER
+#ifdef VS_HAVE_EXPLAIN_HOOK
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
 #endif
 
 typedef struct FilteredScan
@@ -252,6 +253,12 @@ static const CustomScanMethods scan_methods = {
 	.CustomName = "FilteredVectorScan",
 	.CreateCustomScanState = create_state,
 };
+
+void
+vs_filter_register_scan(void)
+{
+	RegisterCustomScanMethods(&scan_methods);
+}
 
 CustomScan *
 vs_filter_make_scan(Plan *rows, Plan *bitmap, bool eager, Expr *radius)

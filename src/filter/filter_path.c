@@ -285,6 +285,7 @@ offer_filtered_scan(PlannerInfo *root, RelOptInfo *rel, IndexPath *ordered,
 	path->path.pathtarget = rel->reltarget;
 	path->path.pathkeys = ordered->path.pathkeys;
 	path->path.rows = ordered->path.rows;
+	path->path.parallel_safe = ordered->path.parallel_safe;
 	vs_inherit_disabled(&path->path, &ordered->path);
 	path->flags = VS_CUSTOMPATH_PROJECTS;
 	path->methods = &path_methods;
@@ -347,6 +348,7 @@ vs_filter_init(void)
 							 &vs_filter_strategy, VS_FILTER_AUTO, strategies,
 							 PGC_USERSET, GUC_EXPLAIN | GUC_NOT_IN_SAMPLE,
 							 NULL, NULL, NULL);
+	vs_filter_register_scan();
 	next_hook = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = add_filtered_scan;
 }

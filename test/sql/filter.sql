@@ -80,6 +80,14 @@ SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE cat = 3 ORDER BY v <
 SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE cat = 3 ORDER BY v <-> filter_vector(-1, 16) LIMIT 5', true);
 SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE price < 150 AND cat IN (1, 2, 3) AND tags @> ARRAY[1] ORDER BY v <-> filter_vector(-1, 16) LIMIT 5');
 SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE price < 900 ORDER BY v <-> filter_vector(-1, 16) LIMIT 5', true);
+-- with parallel plans in question, and in a worker
+RESET max_parallel_workers_per_gather;
+SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE cat = 3 ORDER BY v <-> filter_vector(-1, 16) LIMIT 5');
+SELECT count(set_config(name, 'on', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
+SELECT count(*), bool_and(cat = 3) AS satisfied FROM (
+	SELECT cat FROM filter_item WHERE cat = 3 ORDER BY v <-> filter_vector(-1, 16) LIMIT 5) q;
+SELECT count(set_config(name, 'off', false)) FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query');
+SET max_parallel_workers_per_gather = 0;
 -- no conditions, or none that an index knows of
 SELECT * FROM filter_plan('SELECT id FROM filter_item ORDER BY v <-> filter_vector(-1, 16) LIMIT 5');
 SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE price % 7 = 1 ORDER BY v <-> filter_vector(-1, 16) LIMIT 5');

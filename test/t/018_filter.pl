@@ -11,7 +11,7 @@ use VecSearch;
 
 my $primary = PostgreSQL::Test::Cluster->new('primary');
 $primary->init(allows_streaming => 1);
-$primary->append_conf('postgresql.conf', "autovacuum = off\njit = off\nmax_parallel_workers_per_gather = 0");
+$primary->append_conf('postgresql.conf', "autovacuum = off\njit = off");
 $primary->start;
 $primary->safe_psql('postgres', 'CREATE EXTENSION vecsearch');
 $primary->backup('base');
