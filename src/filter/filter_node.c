@@ -75,6 +75,7 @@ begin_scan(CustomScanState *css, EState *estate, int eflags)
 
 	scan->filter.arg = scan;
 	scan->filter.eager = intVal(linitial(plan->custom_private)) != 0;
+	scan->filter.expected = intVal(lsecond(plan->custom_private));
 	scan->filter.forced = (VsHnswStrategy) vs_filter_strategy;
 	scan->filter.context = AllocSetContextCreate(estate->es_query_cxt,
 												 "filtered scan",
@@ -261,7 +262,7 @@ vs_filter_register_scan(void)
 }
 
 CustomScan *
-vs_filter_make_scan(Plan *rows, Plan *bitmap, bool eager, Expr *radius)
+vs_filter_make_scan(Plan *rows, Plan *bitmap, List *about_bitmap, Expr *radius)
 {
 	CustomScan *scan = makeNode(CustomScan);
 
@@ -271,6 +272,6 @@ vs_filter_make_scan(Plan *rows, Plan *bitmap, bool eager, Expr *radius)
 		scan->custom_plans = lappend(scan->custom_plans, bitmap);
 	if (radius != NULL)
 		scan->custom_exprs = list_make1(radius);
-	scan->custom_private = list_make1(makeInteger(eager));
+	scan->custom_private = about_bitmap;
 	return scan;
 }

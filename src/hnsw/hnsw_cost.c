@@ -44,6 +44,12 @@ startup_visits(double tuples)
 	return Min(visits, Max(tuples, 1));
 }
 
+/*
+ * A look at a node of a set, in the order of the pages, costs so much less than
+ * a visit, which is thought to come from the disk at times.
+ */
+#define LOOKS_A_VISIT	8
+
 /* What a visit costs, to which pages of a tablespace come at random. */
 static Cost
 visit_cost(Oid tablespace)
@@ -63,7 +69,7 @@ Cost
 vs_hnsw_filtered_search_cost(const IndexOptInfo *index, double matches)
 {
 	double		walked = vs_hnsw_ef_search * Max(index->tuples, 1) / Max(matches, 1);
-	double		visits = Min(walked, matches / VS_HNSW_LOOKS_A_VISIT);
+	double		visits = Min(walked, matches / LOOKS_A_VISIT);
 
 	return visits * visit_cost(index->reltablespace);
 }

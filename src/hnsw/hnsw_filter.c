@@ -164,11 +164,13 @@ vs_hnsw_filter_drop_set(VsHnswFilter *filter)
  * ------------------------------------------------------------------------ */
 
 /*
- * Without a bitmap a scan goes on as long as of the first rows, this many times
- * ef_search, at least one in so many passed.
+ * Without a bitmap a scan goes on while at least one row in ENOUGH_PASS passes,
+ * and otherwise for about as long as it takes to make the bitmap: one row costs
+ * as much as so many in a bitmap.
  */
-#define TRIAL_ROWS		2
+#define TRIAL_ROWS		2		/* times ef_search, at least */
 #define ENOUGH_PASS		4
+#define BITMAP_ROWS_A_ROW	16
 
 /* Is it time to make the bitmap?  Asked before each batch. */
 bool
@@ -183,7 +185,8 @@ vs_hnsw_filter_is_wanted(const VsHnswScan *state)
 		return true;
 	if (vs_hnsw_scan_is_at_limit(state))
 		return true;
-	return state->ngiven >= TRIAL_ROWS * vs_hnsw_ef_search &&
+	return state->ngiven >= Max(TRIAL_ROWS * vs_hnsw_ef_search,
+								filter->expected / BITMAP_ROWS_A_ROW) &&
 		filter->passed < state->ngiven / ENOUGH_PASS;
 }
 

@@ -268,8 +268,11 @@ vs_hnsw_scan_max_nodes(void)
  * Set the limits of a scan that goes on after its first window: of work_mem
  * and its multiplier, one part is for the frontier, which forgets what is
  * farthest, and so many nodes may be visited as the others hold, but not more
- * than most.
+ * than most.  A few times as many candidates are enough then, each of which may
+ * be there several times.
  */
+#define CANDIDATES_A_VISIT	8
+
 void
 vs_hnsw_scan_set_limits(VsHnswScan *state, double most)
 {
@@ -277,7 +280,8 @@ vs_hnsw_scan_set_limits(VsHnswScan *state, double most)
 
 	state->max_nodes = (int) Min(vs_hnsw_scan_max_nodes(), most);
 	vs_hnsw_walk_set_limits(state->walk, state->max_nodes,
-							(Size) (memory / FRONTIER_SHARE));
+							(Size) Min(memory / FRONTIER_SHARE,
+									   most * CANDIDATES_A_VISIT * sizeof(VsHnswKey)));
 }
 
 /* May the scan visit no more nodes? */

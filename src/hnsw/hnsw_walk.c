@@ -217,13 +217,20 @@ vs_hnsw_walk_new(VsHnsw *ix, const float *q)
 	return walk;
 }
 
+/*
+ * A walk whose window takes few nodes has no limit for its candidates for long,
+ * and the sorted ones are used up often: there are this many times as many then.
+ */
+#define SORTED_FACTOR	6
+
 /* Set the width of the window, which is empty or not full. */
 void
 vs_hnsw_walk_set_ef(VsHnswWalk *walk, int ef)
 {
 	walk->ef = ef;
 	walk->window = grow_candidates(walk->window, &walk->window_room, ef + 1);
-	vs_frontier_set_ef(&walk->frontier, ef);
+	vs_frontier_set_ef(&walk->frontier,
+					   walk->allowed != NULL ? SORTED_FACTOR * ef : ef);
 }
 
 /* Forget what was found and start afresh on a level. */
