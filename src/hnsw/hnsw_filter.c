@@ -10,7 +10,7 @@
  * - exact: a look at each node of the set, in the order of the pages.
  *
  * Guided is the faster one for a large set whose nodes are where the query is.
- * It has a budget of about what exact would cost; when that is used up, which
+ * It has a budget, of no more than exact would cost; when that is used up, which
  * happens where the set lies far from the query, exact follows.  So the two
  * together cost at most about twice the cheaper one, and no row is missed.
  *
@@ -256,23 +256,37 @@ vs_hnsw_filter_take(VsHnswScan *state, uint32 id)
  * Guided
  * ------------------------------------------------------------------------ */
 
-/* What a walk may visit at least, whatever exact would cost; times ef_search. */
+/*
+ * What a walk may visit for a window: so many times what it is expected to, for
+ * in a set that is near the query or independent of it that is about enough,
+ * and no more than exact costs; but this much at least, times ef_search.
+ */
+#define PATIENCE		4
 #define LEAST_BUDGET	4
+
+static void
+set_budget(VsHnswScan *state)
+{
+	double		share = (double) state->left.count / state->left.size;
+	double		budget = PATIENCE * state->walk->ef / Max(share, 1e-9);
+
+	budget = Min(state->walk->nfound + budget,
+				 (double) state->left.count / VS_HNSW_LOOKS_A_VISIT);
+	budget = Max(budget, LEAST_BUDGET * vs_hnsw_ef_search);
+	if (state->filter->forced == VS_FILTER_GUIDED)
+		budget = INT_MAX / 2;
+	vs_hnsw_scan_set_limits(state, budget);
+}
 
 static void
 start_guided(VsHnswScan *state)
 {
-	double		budget = Max((double) state->left.count / VS_HNSW_LOOKS_A_VISIT,
-							 LEAST_BUDGET * vs_hnsw_ef_search);
-
-	if (state->filter->forced == VS_FILTER_GUIDED)
-		budget = INT_MAX / 2;
 	vs_hnsw_scan_new_walk(state);
 	state->walk->allowed = &state->left;
 	if (vs_hnsw_walk_descend(state->walk, 0) >= 0)
 		vs_hnsw_walk_set_ef(state->walk, vs_hnsw_ef_search);
-	vs_hnsw_scan_set_limits(state, budget);
 	state->filter->stats.guided = true;
+	state->guided = true;
 }
 
 /*
@@ -286,7 +300,7 @@ walk_guided(VsHnswScan *state)
 		start_guided(state);
 	else
 		vs_hnsw_scan_widen(state);
-	state->guided = true;
+	set_budget(state);
 	vs_hnsw_walk_run(state->walk);
 	return state->walk->nwindow == state->walk->ef &&
 		state->walk->nfound < state->walk->max_found;
