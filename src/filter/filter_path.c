@@ -242,12 +242,12 @@ rows_of_bitmap(const Path *path, double tuples)
 
 /* Does the bitmap pay, for a query that wants so many rows? */
 static bool
-bitmap_pays(const RelOptInfo *rel, double tuples, Path *bitmap,
+bitmap_pays(const RelOptInfo *rel, double tuples, double bitmap_rows,
 			double matches, double wanted)
 {
 	double		passing = Max(1, rel->rows);
 	double		walk = vs_hnsw_ef_search * tuples / matches;
-	double		eager = TIME_OF_BITMAP_ROW * rows_of_bitmap(bitmap, tuples) +
+	double		eager = TIME_OF_BITMAP_ROW * bitmap_rows +
 	Min(TIME_OF_LOOK * matches, walk) +
 	TIME_OF_ROW * wanted * Max(1, matches / passing);
 	double		plain = vs_hnsw_ef_search + TIME_OF_ROW * wanted * tuples / passing;
@@ -273,31 +273,33 @@ cost_eager(Path *path, const IndexPath *ordered, Cost bitmap_cost, double matche
 
 /*
  * Set the costs, whether to make the bitmap, if any, at once, and how many rows
- * it is thought to have.
+ * its index scans are thought to return.
  */
 static void
 cost_path(PlannerInfo *root, Path *path, const IndexPath *ordered,
-		  Path *bitmap, bool *eager, double *matches)
+		  Path *bitmap, bool *eager, double *bitmap_rows)
 {
 	double		wanted = root->limit_tuples > 0 ? root->limit_tuples :
 	vs_hnsw_ef_search;
 	double		tuples = Max(1, ordered->indexinfo->tuples);
+	double		matches;
 	Cost		bitmap_cost;
 	Selectivity share;
 
 	*eager = false;
-	*matches = 0;
+	*bitmap_rows = 0;
 	path->startup_cost = ordered->path.startup_cost * LAZY_DISCOUNT;
 	path->total_cost = ordered->path.total_cost * LAZY_DISCOUNT;
 	if (bitmap == NULL)
 		return;
 	cost_bitmap_tree_node(bitmap, &bitmap_cost, &share);
-	*matches = Max(1, share * tuples);
+	matches = Max(1, share * tuples);
+	*bitmap_rows = rows_of_bitmap(bitmap, tuples);
 	if (vs_filter_strategy == VS_FILTER_AUTO &&
-		bitmap_pays(path->parent, tuples, bitmap, *matches, wanted))
+		bitmap_pays(path->parent, tuples, *bitmap_rows, matches, wanted))
 	{
 		*eager = true;
-		cost_eager(path, ordered, bitmap_cost, *matches);
+		cost_eager(path, ordered, bitmap_cost, matches);
 	}
 }
 
@@ -321,7 +323,7 @@ offer_filtered_scan(PlannerInfo *root, RelOptInfo *rel, IndexPath *ordered,
 {
 	CustomPath *path = makeNode(CustomPath);
 	bool		eager;
-	double		matches;
+	double		bitmap_rows;
 
 	path->path.pathtype = T_CustomScan;
 	path->path.parent = rel;
@@ -337,9 +339,9 @@ offer_filtered_scan(PlannerInfo *root, RelOptInfo *rel, IndexPath *ordered,
 		path->custom_paths = lappend(path->custom_paths,
 									 copy_path(bitmap, sizeof(BitmapHeapPath)));
 	cost_path(root, &path->path, ordered,
-			  bitmap != NULL ? bitmap->bitmapqual : NULL, &eager, &matches);
+			  bitmap != NULL ? bitmap->bitmapqual : NULL, &eager, &bitmap_rows);
 	path->custom_private = list_make2(list_make2(makeInteger(eager),
-												 makeInteger((int) Min(matches, INT_MAX))),
+												 makeInteger((int) Min(bitmap_rows, INT_MAX))),
 									  radius);
 	add_path(rel, &path->path);
 }

@@ -100,7 +100,7 @@ typedef struct VsHnswFilter
 	TIDBitmap  *(*make) (void *arg);
 	void	   *arg;
 	bool		eager;			/* make it at once? else if rows do not pass */
-	double		expected;		/* how many rows the bitmap has, about */
+	double		expected;		/* how many rows go into the bitmap, about */
 	VsHnswStrategy forced;		/* or VS_FILTER_AUTO */
 	int64		passed;			/* rows of this search that the caller's other
 								 * conditions let pass; counted by the caller */
