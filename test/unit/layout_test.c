@@ -48,7 +48,7 @@ test_worked_cases(void)
 		int			per_page;
 	}			cases[] = {
 		{100, 2, VS_CODEC_FLOAT16, 32, 32, 6},
-		{384, 1, VS_CODEC_INT8, 28, 28, 4},
+		{384, 1, VS_CODEC_INT8, 28, 29, 4},
 		{768, 1, VS_CODEC_INT8, 30, 32, 2},
 		{1024, 1, VS_CODEC_FLOAT16, 32, 32, 1},
 		{1536, 1, VS_CODEC_INT8, 32, 32, 1},
@@ -210,7 +210,7 @@ test_default_degree(void)
 			VsHnswLayout layout;
 
 			if (plan_and_check(dims, metric_list[i], 16, 0, PAGE_SPACE, &layout))
-				CHECK(layout.degree >= (layout.rotated || dims <= 1600 ? 30 : 23));
+				CHECK(layout.degree >= (dims < 256 ? 30 : layout.rotated || dims <= 1600 ? 28 : 23));
 			else
 				fail("no layout");
 		}
