@@ -36,8 +36,9 @@ static const Floor floors[] = {
 
 /*
  * From here on an int8 row and seven eighths of the links are good enough where
- * the page then holds one slot more.  At 384 dimensions it then holds 4, and
- * walks are as fast as with 3 and float16 rows (README).
+ * the page then holds one slot more than the one or several it would hold.  At
+ * 384 dimensions it then holds 4, and walks are as fast as with 3 and float16
+ * rows (README).
  */
 #define LEAN_MIN	256
 
@@ -149,7 +150,7 @@ vs_hnsw_plan_layout(int dims, VsMetricKind metric, int m, int column_bytes,
 
 	lean = *layout;
 	lean.codec = VS_CODEC_INT8;
-	if (dims >= LEAN_MIN &&
+	if (dims >= LEAN_MIN && slot_bytes(layout, enough) <= page_space &&
 		page_space / slot_bytes(&lean, want - want / 8) >
 		page_space / slot_bytes(layout, enough))
 	{
