@@ -138,16 +138,13 @@
 	index_beginscan((node)->ss.ss_currentRelation, (node)->iss_RelationDesc, \
 					(node)->ss.ps.state->es_snapshot, &(node)->iss_Instrument, \
 					(node)->iss_NumScanKeys, (node)->iss_NumOrderByKeys)
+#define vs_index_beginscan(heap, index, snapshot, nkeys, norderbys) \
+	index_beginscan(heap, index, snapshot, NULL, nkeys, norderbys)
 #else
 #define vs_begin_scan_of_node(node) \
 	index_beginscan((node)->ss.ss_currentRelation, (node)->iss_RelationDesc, \
 					(node)->ss.ps.state->es_snapshot, \
 					(node)->iss_NumScanKeys, (node)->iss_NumOrderByKeys)
-#endif
-#if PG_VERSION_NUM >= 180000
-#define vs_index_beginscan(heap, index, snapshot, nkeys, norderbys) \
-	index_beginscan(heap, index, snapshot, NULL, nkeys, norderbys)
-#else
 #define vs_index_beginscan(heap, index, snapshot, nkeys, norderbys) \
 	index_beginscan(heap, index, snapshot, nkeys, norderbys)
 #endif

@@ -246,7 +246,7 @@ bitmap_pays(const RelOptInfo *rel, double tuples, double bitmap_rows,
 			double matches, double wanted)
 {
 	double		passing = Max(1, rel->rows);
-	double		walk = vs_hnsw_ef_search * tuples / matches;
+	double		walk = vs_hnsw_guided_visits(tuples, matches, vs_hnsw_ef_search);
 	double		eager = TIME_OF_BITMAP_ROW * bitmap_rows +
 	Min(TIME_OF_LOOK * matches, walk) +
 	TIME_OF_ROW * wanted * Max(1, matches / passing);

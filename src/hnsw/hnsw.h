@@ -184,6 +184,9 @@ extern void vs_hnsw_slot_init(VsHnsw *ix, VsHnswSlot *slot, int level,
 extern void vs_hnsw_set_link(const VsHnsw *ix, VsHnswSlot *slot, int place,
 							 uint32 id, const float *self, const float *other,
 							 float *scratch);
+extern bool vs_hnsw_same_links(const VsHnswLayout *layout,
+							   const VsHnswSlot *slot,
+							   const VsHnswSlot *copy, int level);
 extern void vs_hnsw_copy_link(const VsHnswLayout *layout, VsHnswSlot *to,
 							  int to_place, const VsHnswSlot *from,
 							  int from_place);

@@ -48,7 +48,7 @@ startup_visits(double tuples)
  * A look at a node of a set, in the order of the pages, costs so much less than
  * a visit, which is thought to come from the disk at times.
  */
-#define LOOKS_A_VISIT	8
+#define LOOKS_A_COLD_VISIT	8
 
 /* What a visit costs, to which pages of a tablespace come at random. */
 static Cost
@@ -68,8 +68,9 @@ visit_cost(Oid tablespace)
 Cost
 vs_hnsw_filtered_search_cost(const IndexOptInfo *index, double matches)
 {
-	double		walked = vs_hnsw_ef_search * Max(index->tuples, 1) / Max(matches, 1);
-	double		visits = Min(walked, matches / LOOKS_A_VISIT);
+	double		walked = vs_hnsw_guided_visits(Max(index->tuples, 1), matches,
+											   vs_hnsw_ef_search);
+	double		visits = Min(walked, matches / LOOKS_A_COLD_VISIT);
 
 	return visits * visit_cost(index->reltablespace);
 }

@@ -190,13 +190,17 @@ vs_hnsw_filter_is_wanted(const VsHnswScan *state)
 		filter->passed < state->ngiven / ENOUGH_PASS;
 }
 
-/* How many nodes a guided walk is expected to visit. */
-static double
-expected_visits(const VsHnswScan *state)
-{
-	double		nodes = state->left.size;
+/*
+ * A look at a node in the order of pages costs so much less than a visit, which
+ * prices all links and comes from anywhere.
+ */
+#define LOOKS_A_VISIT	2
 
-	return vs_hnsw_ef_search * nodes / Max(state->left.count, 1);
+/* How many nodes a guided walk is expected to visit for a window. */
+static double
+expected_visits(const VsHnswScan *state, int ef)
+{
+	return vs_hnsw_guided_visits(state->left.size, state->left.count, ef);
 }
 
 static bool
@@ -206,7 +210,8 @@ choose_exact(const VsHnswScan *state)
 
 	if (forced != VS_FILTER_AUTO)
 		return forced == VS_FILTER_EXACT;
-	return state->left.count <= VS_HNSW_LOOKS_A_VISIT * expected_visits(state);
+	return state->left.count <= LOOKS_A_VISIT *
+		expected_visits(state, vs_hnsw_ef_search);
 }
 
 /*
@@ -267,26 +272,14 @@ vs_hnsw_filter_take(VsHnswScan *state, uint32 id)
 static void
 set_budget(VsHnswScan *state)
 {
-	double		share = (double) state->left.count / state->left.size;
-	double		budget = PATIENCE * state->walk->ef / Max(share, 1e-9);
+	double		budget = state->walk->nfound +
+	PATIENCE * expected_visits(state, state->walk->ef);
 
-	budget = Min(state->walk->nfound + budget,
-				 (double) state->left.count / VS_HNSW_LOOKS_A_VISIT);
+	budget = Min(budget, (double) state->left.count / LOOKS_A_VISIT);
 	budget = Max(budget, LEAST_BUDGET * vs_hnsw_ef_search);
 	if (state->filter->forced == VS_FILTER_GUIDED)
 		budget = INT_MAX / 2;
 	vs_hnsw_scan_set_limits(state, budget);
-}
-
-static void
-start_guided(VsHnswScan *state)
-{
-	vs_hnsw_scan_new_walk(state);
-	state->walk->allowed = &state->left;
-	if (vs_hnsw_walk_descend(state->walk, 0) >= 0)
-		vs_hnsw_walk_set_ef(state->walk, vs_hnsw_ef_search);
-	state->filter->stats.guided = true;
-	state->guided = true;
 }
 
 /*
@@ -296,10 +289,11 @@ start_guided(VsHnswScan *state)
 static bool
 walk_guided(VsHnswScan *state)
 {
-	if (!state->guided)
-		start_guided(state);
-	else
+	if (state->walk != NULL && state->walk->allowed != NULL)
 		vs_hnsw_scan_widen(state);
+	else
+		vs_hnsw_scan_start_walk(state, &state->left);
+	state->filter->stats.guided = true;
 	set_budget(state);
 	vs_hnsw_walk_run(state->walk);
 	return state->walk->nwindow == state->walk->ef &&

@@ -11,6 +11,8 @@
 #include "access/relscan.h"
 #include "nodes/tidbitmap.h"
 
+#include "hnsw/hnsw_page.h"
+
 /* How a filtered scan looks for rows. */
 typedef enum VsHnswStrategy
 {
@@ -21,10 +23,14 @@ typedef enum VsHnswStrategy
 } VsHnswStrategy;
 
 /*
- * A look at a node in the order of pages costs so much less than a visit, which
- * prices all links and comes from anywhere.
+ * How many of so many nodes a walk is expected to visit until its window is full
+ * of those that match, if these lie anywhere.
  */
-#define VS_HNSW_LOOKS_A_VISIT	2
+static inline double
+vs_hnsw_guided_visits(double nodes, double matches, double ef)
+{
+	return ef * nodes / Max(matches, 1);
+}
 
 /* A set of nodes: one bit for each id below size. */
 typedef struct VsHnswNodeSet
@@ -60,12 +66,12 @@ vs_nodeset_next(const VsHnswNodeSet *set, uint32 from)
 	uint64		word;
 
 	if (from >= set->size)
-		return (uint32) -1;
+		return VS_HNSW_INVALID_ID;
 	word = set->words[at] & (~UINT64CONST(0) << (from % 64));
 	while (word == 0)
 	{
 		if (++at == end)
-			return (uint32) -1;
+			return VS_HNSW_INVALID_ID;
 		word = set->words[at];
 	}
 	return at * 64 + __builtin_ctzll(word);

@@ -104,22 +104,14 @@ link_code(const NewLink *link, int i)
 		vs_slot_code(link->ix->layout, link->image, 0);
 }
 
-/*
- * Distances of all links to a point that differs from the node by a code times
- * a factor, for L1; without a code, to the node.
- */
+/* Distances of all links to a point that differs from the node by p, for L1. */
 static void
-l1_distances(const NewLink *link, const uint8 *code, float factor, float *out)
+l1_distances(const NewLink *link, const float *p, float *out)
 {
 	const VsHnswLayout *layout = link->ix->layout;
 	int			dims = layout->code_dims;
 	int			table = VS_BITS_INDEX(layout->bits);
-	float	   *p = link->scratch;
 
-	if (code != NULL)
-		vs_code_decode(dims, layout->bits, code, p);
-	for (int i = 0; i < dims; i++)
-		p[i] = code != NULL ? p[i] * factor : 0;
 	vs_kernels->code_l1[table] (dims, link->n, link_code(link, 0), p,
 								link->factor, out);
 	vs_kernels->code_l1[table] (dims, 1, link_code(link, link->n), p,
@@ -139,7 +131,10 @@ distances_to(const NewLink *link, int to, float *out)
 
 	if (layout->metric == VS_METRIC_L1)
 	{
-		l1_distances(link, link_code(link, to), link->factor[to], out);
+		vs_code_decode(dims, layout->bits, link_code(link, to), link->scratch);
+		for (int i = 0; i < dims; i++)
+			link->scratch[i] *= link->factor[to];
+		l1_distances(link, link->scratch, out);
 		return;
 	}
 	level_sum = vs_code_planes(dims, layout->bits, link_code(link, to),
@@ -171,7 +166,10 @@ distances_to_node(NewLink *link)
 		take_numbers(link, i, link->slot, link->start + i);
 	take_numbers(link, link->n, link->image, 0);
 	if (link->ix->layout->metric == VS_METRIC_L1)
-		l1_distances(link, NULL, 0, link->distance);
+	{
+		memset(link->scratch, 0, sizeof(float) * link->ix->layout->code_dims);
+		l1_distances(link, link->scratch, link->distance);
+	}
 	else
 		memcpy(link->distance, link->base, (link->n + 1) * sizeof(float));
 }
@@ -270,24 +268,19 @@ static bool
 write_link(const NewLink *link, int place)
 {
 	const VsHnswLayout *layout = link->ix->layout;
-	uint8		n = link->n;
 	VsHnswChange change;
 	VsHnswSlot *slot;
 
 	vs_hnsw_change_begin(&change, link->ix);
 	slot = vs_hnsw_change_slot(&change, link->node);
 	if (slot->state != VS_NODE_LIVE ||
-		slot->generation != link->slot->generation ||
-		slot->nlinks[link->level] != n ||
-		memcmp(vs_slot_ids(layout, slot) + link->start,
-			   vs_slot_ids(layout, link->slot) + link->start,
-			   n * sizeof(uint32)) != 0)
+		!vs_hnsw_same_links(layout, slot, link->slot, link->level))
 	{
 		vs_hnsw_change_abort(&change);
 		return false;
 	}
 	vs_hnsw_copy_link(layout, slot, link->start + place, link->image, 0);
-	slot->nlinks[link->level] = Max(n, place + 1);
+	slot->nlinks[link->level] = Max(link->n, place + 1);
 	vs_hnsw_change_commit(&change);
 	return true;
 }

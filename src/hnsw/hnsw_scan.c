@@ -232,16 +232,17 @@ vs_hnsw_scan_new_walk(VsHnswScan *state)
 	state->walk = vs_hnsw_walk_new(state->ix, state->query->x);
 }
 
-static void
-start_walk(VsHnswScan *state)
+/*
+ * The same, and bring it to where it can run on level 0.  allowed: the nodes that
+ * its window takes, or NULL for all.
+ */
+void
+vs_hnsw_scan_start_walk(VsHnswScan *state, const VsHnswNodeSet *allowed)
 {
 	vs_hnsw_scan_new_walk(state);
-	if (state->filter != NULL)
-		state->filter->stats.plain = true;
-	if (vs_hnsw_walk_descend(state->walk, 0) < 0)
-		return;
-	vs_hnsw_walk_set_ef(state->walk, vs_hnsw_ef_search);
-	vs_hnsw_walk_run(state->walk);
+	state->walk->allowed = allowed;
+	if (vs_hnsw_walk_descend(state->walk, 0) >= 0)
+		vs_hnsw_walk_set_ef(state->walk, vs_hnsw_ef_search);
 }
 
 /*
@@ -255,13 +256,19 @@ start_walk(VsHnswScan *state)
 	 2 * sizeof(VsHnswCandidate) + sizeof(VsHnswScanItem))
 #define FRONTIER_SHARE	4
 
-/* How many nodes the memory of a scan that goes on has room for. */
+/* Bytes that a scan may use after its first window. */
+static double
+scan_memory(void)
+{
+	return work_mem * 1024.0 * vs_hnsw_scan_mem_multiplier;
+}
+
+/* How many nodes they have room for. */
 double
 vs_hnsw_scan_max_nodes(void)
 {
-	double		memory = work_mem * 1024.0 * vs_hnsw_scan_mem_multiplier;
-
-	return floor(memory * (FRONTIER_SHARE - 1) / FRONTIER_SHARE / BYTES_A_NODE);
+	return floor(scan_memory() * (FRONTIER_SHARE - 1) / FRONTIER_SHARE /
+				 BYTES_A_NODE);
 }
 
 /*
@@ -276,11 +283,9 @@ vs_hnsw_scan_max_nodes(void)
 void
 vs_hnsw_scan_set_limits(VsHnswScan *state, double most)
 {
-	double		memory = work_mem * 1024.0 * vs_hnsw_scan_mem_multiplier;
-
 	state->max_nodes = (int) Min(vs_hnsw_scan_max_nodes(), most);
 	vs_hnsw_walk_set_limits(state->walk, state->max_nodes,
-							(Size) Min(memory / FRONTIER_SHARE,
+							(Size) Min(scan_memory() / FRONTIER_SHARE,
 									   most * CANDIDATES_A_VISIT * sizeof(VsHnswKey)));
 }
 
@@ -310,7 +315,12 @@ static bool
 next_plain_batch(VsHnswScan *state, bool iterative, bool strict)
 {
 	if (state->walk == NULL)
-		start_walk(state);
+	{
+		vs_hnsw_scan_start_walk(state, NULL);
+		vs_hnsw_walk_run(state->walk);
+		if (state->filter != NULL)
+			state->filter->stats.plain = true;
+	}
 	else if (iterative)
 	{
 		vs_hnsw_scan_set_limits(state, vs_hnsw_max_scan_tuples);
@@ -561,7 +571,7 @@ vs_hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
 	state->max_nodes = 0;
 	state->given = NULL;
 	state->ngiven = state->given_room = 0;
-	state->filtering = state->guided = state->exact = state->ended = false;
+	state->filtering = state->exact = state->ended = false;
 	state->late_only = false;
 	state->width = 0;
 	if (state->filter != NULL)

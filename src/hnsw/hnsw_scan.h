@@ -32,7 +32,6 @@ typedef struct VsHnswScan
 	VsHnswScanItem *late;		/* held back in strict order */
 	int			nlate;
 	int			late_room;
-	bool		draining_late;
 	double		last_bound;
 	uint32		swept;			/* ids below were swept */
 	int			max_nodes;		/* how many may be visited in all, or 0 */
@@ -43,7 +42,6 @@ typedef struct VsHnswScan
 	int			given_room;
 	bool		filtering;		/* is the set in use? */
 	VsHnswNodeSet left;			/* nodes of it that were not handed out */
-	bool		guided;			/* has the guided walk begun? */
 	bool		exact;			/* look at all nodes that are left? */
 	double		width;			/* of the last exact search */
 	bool		late_only;		/* are only those left that come too late? */
@@ -63,6 +61,8 @@ extern double vs_hnsw_lower_bound(const VsHnswScan *state,
 extern double vs_hnsw_scan_key(const VsHnswScan *state,
 							   const VsHnswFound *found);
 extern void vs_hnsw_scan_new_walk(VsHnswScan *state);
+extern void vs_hnsw_scan_start_walk(VsHnswScan *state,
+									const VsHnswNodeSet *allowed);
 extern double vs_hnsw_scan_max_nodes(void);
 extern void vs_hnsw_scan_set_limits(VsHnswScan *state, double most);
 extern bool vs_hnsw_scan_is_at_limit(const VsHnswScan *state);

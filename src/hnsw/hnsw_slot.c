@@ -189,6 +189,20 @@ vs_hnsw_set_link(const VsHnsw *ix, VsHnswSlot *slot, int place, uint32 id,
 		vs_float_to_bfloat(isfinite(factor) ? factor : 0);
 }
 
+/* Is it still the node that was copied, with the same links of the level? */
+bool
+vs_hnsw_same_links(const VsHnswLayout *layout, const VsHnswSlot *slot,
+				   const VsHnswSlot *copy, int level)
+{
+	int			start = vs_hnsw_links_start(layout, level);
+
+	return slot->generation == copy->generation &&
+		slot->nlinks[level] == copy->nlinks[level] &&
+		memcmp(vs_slot_ids(layout, slot) + start,
+			   vs_slot_ids(layout, copy) + start,
+			   slot->nlinks[level] * sizeof(uint32)) == 0;
+}
+
 /* Copy a link from a place of one slot to a place of another. */
 void
 vs_hnsw_copy_link(const VsHnswLayout *layout, VsHnswSlot *to, int to_place,

@@ -477,11 +477,7 @@ write_links(Repair *repair, int n)
 
 	vs_hnsw_change_begin(&change, ix);
 	slot = vs_hnsw_change_slot(&change, repair->id);
-	if (slot->generation != repair->slot->generation ||
-		slot->nlinks[repair->level] != repair->slot->nlinks[repair->level] ||
-		memcmp(vs_slot_ids(layout, slot) + start,
-			   vs_slot_ids(layout, repair->slot) + start,
-			   slot->nlinks[repair->level] * sizeof(uint32)) != 0)
+	if (!vs_hnsw_same_links(layout, slot, repair->slot, repair->level))
 	{
 		vs_hnsw_change_abort(&change);
 		return false;

@@ -1,10 +1,10 @@
 -- What filter.sh measures with: tables of conditions and queries, and a
 -- function that asks queries under a condition and counts what comes back.
--- The table item (id, v) is loaded and indexed.
+-- The tables item (id, v) and place (n, geog)
+-- are loaded.
 
 -- Columns: three that are independent of the vector, each a number below
 -- 10,000, and one that follows it: near is the rank by distance to one row.
-CREATE TABLE place_of AS SELECT n, geog FROM place;
 ALTER TABLE item ADD r1 int, ADD r2 int, ADD r3 int, ADD near int, ADD geog geography;
 UPDATE item SET r1 = m.r1, r2 = m.r2, r3 = m.r3, near = m.near, geog = m.geog
 FROM (
@@ -14,7 +14,7 @@ FROM (
 		(hashint4extended(i.id, 3) & 1048575) * 10000 / 1048576 AS r3,
 		(ntile(10000) OVER (ORDER BY i.v <=> (SELECT v FROM item WHERE id = 1000))) - 1 AS near,
 		p.geog
-	FROM item i JOIN place_of p ON p.n = i.id % (SELECT count(*) FROM place_of)
+	FROM item i JOIN place p ON p.n = i.id % (SELECT count(*) FROM place)
 ) m WHERE m.id = item.id;
 CREATE INDEX ON item (r1);
 CREATE INDEX ON item (r2);

@@ -8,6 +8,7 @@ VecSearch - what the TAP tests of vecsearch share
 =head1 SYNOPSIS
 
 	my $node = start_node('primary', 'shared_buffers = 64MB');
+	my ($primary, $standby) = start_pair('autovacuum = off');
 	vectors($node, { table => 'item', dims => 64, rows => 5000 });
 	recall_at_least($node, { table => 'item', op => '<->', floor => 0.9 });
 	same_answers($node, $standby, 'SELECT count(*) FROM item');
@@ -23,7 +24,7 @@ use Exporter 'import';
 use PostgreSQL::Test::Cluster;
 use Test::More;
 
-our @EXPORT = qw(start_node vectors recall_at_least same_answers
+our @EXPORT = qw(start_node start_pair vectors recall_at_least same_answers
   whole_through_index);
 
 # start_node(NAME, CONFIGURATION_LINE...): a started server with the extension
@@ -37,6 +38,24 @@ sub start_node
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION vecsearch');
 	return $node;
+}
+
+# start_pair(CONFIGURATION_LINE...): a started server with the extension, and a
+# standby of it
+sub start_pair
+{
+	my (@lines) = @_;
+	my $primary = PostgreSQL::Test::Cluster->new('primary');
+	my $standby = PostgreSQL::Test::Cluster->new('standby');
+
+	$primary->init(allows_streaming => 1);
+	$primary->append_conf('postgresql.conf', join("\n", @lines, ''));
+	$primary->start;
+	$primary->safe_psql('postgres', 'CREATE EXTENSION vecsearch');
+	$primary->backup('base');
+	$standby->init_from_backup($primary, 'base', has_streaming => 1);
+	$standby->start;
+	return ($primary, $standby);
 }
 
 # vectors($node, {...}): rows of clustered random vectors.  They are made from

@@ -9,16 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use VecSearch;
 
-my $primary = PostgreSQL::Test::Cluster->new('primary');
-$primary->init(allows_streaming => 1);
-$primary->append_conf('postgresql.conf', 'autovacuum = off');
-$primary->start;
-$primary->safe_psql('postgres', 'CREATE EXTENSION vecsearch');
-$primary->backup('base');
-
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($primary, 'base', has_streaming => 1);
-$standby->start;
+my ($primary, $standby) = start_pair('autovacuum = off');
 
 my @classes = (
 	[ 'l2', '<->', 24 ],

@@ -9,15 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use VecSearch;
 
-my $primary = PostgreSQL::Test::Cluster->new('primary');
-$primary->init(allows_streaming => 1);
-$primary->append_conf('postgresql.conf', "autovacuum = off\njit = off");
-$primary->start;
-$primary->safe_psql('postgres', 'CREATE EXTENSION vecsearch');
-$primary->backup('base');
-my $standby = PostgreSQL::Test::Cluster->new('standby');
-$standby->init_from_backup($primary, 'base', has_streaming => 1);
-$standby->start;
+my ($primary, $standby) = start_pair('autovacuum = off', 'jit = off');
 
 # One line for each query: whether it satisfies the conditions, has the rows it
 # should have, comes in order; how many it found and should have found.
@@ -98,10 +90,11 @@ $$;
 my @metrics = ([ 'l2', '<->' ], [ 'ip', '<#>' ], [ 'cosine', '<=>' ], [ 'l1', '<+>' ]);
 
 # A table that rows have come to and gone from, with indexes of every type.
+# Returns the operator of its order and its dimensions.
 sub make_table
 {
 	my ($trial) = @_;
-	my ($class) = @{ $metrics[ $trial % @metrics ] };
+	my ($class, $op) = @{ $metrics[ $trial % @metrics ] };
 	my $dims = (2, 3, 8, 24)[ int($trial / 4) % 4 ];
 	my $rows = (300, 1500, 4000)[ $trial % 3 ];
 	my $row = "i % 60, floor(random() * 1000), ARRAY[i % 30, floor(random() * 30)]::int[],
@@ -127,7 +120,7 @@ sub make_table
 	$primary->safe_psql('postgres', qq{
 		SELECT setseed(0.002 * $trial);
 		INSERT INTO t SELECT $rows + i, $row FROM generate_series(1, $rows / 5) i});
-	return;
+	return ($op, $dims);
 }
 
 sub result_of
@@ -138,9 +131,8 @@ sub result_of
 
 for my $trial (1 .. 24)
 {
-	my ($op, $dims) = ($metrics[ $trial % @metrics ][1], (2, 3, 8, 24)[ int($trial / 4) % 4 ]);
+	my ($op, $dims) = make_table($trial);
 
-	make_table($trial);
 	$primary->safe_psql('postgres', qq{
 		SELECT setseed(0.003 * $trial);
 		SELECT run_query($trial, '$op', $dims) FROM generate_series(1, 60)});
