@@ -49,6 +49,14 @@
 #define vs_reserve_guc_prefix(prefix)	EmitWarningsOnPlaceholders(prefix)
 #endif
 
+/* The planner's clauses want to know of the query since 14. */
+#if PG_VERSION_NUM >= 140000
+#define vs_make_restrictinfo(root, clause) \
+	make_simple_restrictinfo(root, clause)
+#else
+#define vs_make_restrictinfo(root, clause)	make_simple_restrictinfo(clause)
+#endif
+
 /* vacuum_delay_point tells ANALYZE from VACUUM since 18. */
 #if PG_VERSION_NUM >= 180000
 #define vs_vacuum_delay_point()		vacuum_delay_point(false)

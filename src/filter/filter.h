@@ -8,10 +8,18 @@
 #define VS_FILTER_FILTER_H
 
 #include "nodes/extensible.h"
+#include "nodes/pathnodes.h"
 
-/* settings */
+/* vecsearch.enable_filtered_scan */
 extern bool vs_filter_enabled;
-extern int	vs_filter_strategy;
+
+/* filter_clause.c */
+
+/*
+ * An ordered scan of ours as it is, or, if there are conditions of the table on
+ * filter columns that the planner did not give it, a copy that has them.
+ */
+extern IndexPath *vs_filter_add_clauses(PlannerInfo *root, IndexPath *path);
 
 /* filter_node.c */
 

@@ -35,6 +35,7 @@ typedef struct FilteredScan
 	PlanState  *bitmap;			/* or NULL */
 	ExprState  *radius;			/* or NULL */
 	VsHnswFilter filter;
+	bool		bitmap_ran;		/* was the bitmap made before? */
 	bool		opened;			/* does the index scan know of the filter? */
 	bool		begun;			/* is the radius of this search known? */
 } FilteredScan;
@@ -44,8 +45,12 @@ static TIDBitmap *
 make_bitmap(void *arg)
 {
 	FilteredScan *scan = arg;
-	TIDBitmap  *bitmap = (TIDBitmap *) MultiExecProcNode(scan->bitmap);
+	TIDBitmap  *bitmap;
 
+	if (scan->bitmap_ran && scan->bitmap->chgParam == NULL)
+		ExecReScan(scan->bitmap);
+	scan->bitmap_ran = true;
+	bitmap = (TIDBitmap *) MultiExecProcNode(scan->bitmap);
 	if (bitmap == NULL || !IsA(bitmap, TIDBitmap))
 		elog(ERROR, "unrecognized result from subplan");
 	return bitmap;
@@ -76,7 +81,7 @@ begin_scan(CustomScanState *css, EState *estate, int eflags)
 	scan->filter.arg = scan;
 	scan->filter.eager = intVal(linitial(plan->custom_private)) != 0;
 	scan->filter.expected = intVal(lsecond(plan->custom_private));
-	scan->filter.forced = (VsHnswStrategy) vs_filter_strategy;
+	scan->filter.forced = (VsHnswStrategy) vs_hnsw_filter_strategy;
 	scan->filter.context = AllocSetContextCreate(estate->es_query_cxt,
 												 "filtered scan",
 												 ALLOCSET_DEFAULT_SIZES);
@@ -203,7 +208,7 @@ explain_run(const FilteredScan *scan, ExplainState *es)
 	ExplainPropertyText("Strategy", name_of_strategy(stats), es);
 	if (scan->bitmap != NULL)
 		ExplainPropertyInteger("Bitmaps Built", NULL, stats->bitmaps, es);
-	if (stats->bitmaps > 0)
+	if (stats->sets > 0)
 		ExplainPropertyInteger("Nodes Matching", NULL, stats->matches, es);
 	ExplainPropertyInteger("Nodes Visited", NULL, walked.work.hops, es);
 	ExplainPropertyInteger("Nodes Compared", NULL, stats->looks, es);

@@ -29,17 +29,8 @@
 #define VS_FLOAT_BTREE_FAM	1970
 
 bool		vs_filter_enabled = true;
-int			vs_filter_strategy = VS_FILTER_AUTO;
 
 static set_rel_pathlist_hook_type next_hook;
-
-static const struct config_enum_entry strategies[] = {
-	{"auto", VS_FILTER_AUTO, false},
-	{"plain", VS_FILTER_PLAIN, false},
-	{"guided", VS_FILTER_GUIDED, false},
-	{"exact", VS_FILTER_EXACT, false},
-	{NULL, 0, false}
-};
 
 /* ------------------------------------------------------------------------
  * From path to plan
@@ -218,6 +209,7 @@ find_radius(const RelOptInfo *rel, const IndexPath *ordered)
  * GloVe, 340,000 rows, conditions from .01 to 50 %.
  */
 #define TIME_OF_BITMAP_ROW	0.2
+#define TIME_OF_ENTRY		0.004	/* of the revmap, to test its columns */
 #define TIME_OF_LOOK		0.35
 #define TIME_OF_ROW			3.0
 
@@ -240,17 +232,31 @@ rows_of_bitmap(const Path *path, double tuples)
 	return rows;
 }
 
-/* Does the bitmap pay, for a query that wants so many rows? */
+/* Time to search among so many matches of the tuples when they are known. */
+static double
+time_of_search(double tuples, double matches)
+{
+	return Min(TIME_OF_LOOK * matches,
+			   vs_hnsw_guided_visits(tuples, matches, vs_hnsw_ef_search));
+}
+
+/*
+ * Does the bitmap pay, for a query that wants so many rows?  candidates: rows
+ * whose filter columns satisfy the index's conditions; matches: those of them
+ * that are in the bitmap, too.
+ */
 static bool
 bitmap_pays(const RelOptInfo *rel, double tuples, double bitmap_rows,
-			double matches, double wanted)
+			double matches, double candidates, double wanted)
 {
 	double		passing = Max(1, rel->rows);
-	double		walk = vs_hnsw_guided_visits(tuples, matches, vs_hnsw_ef_search);
 	double		eager = TIME_OF_BITMAP_ROW * bitmap_rows +
-	Min(TIME_OF_LOOK * matches, walk) +
+	time_of_search(tuples, matches) +
 	TIME_OF_ROW * wanted * Max(1, matches / passing);
-	double		plain = vs_hnsw_ef_search + TIME_OF_ROW * wanted * tuples / passing;
+	double		walk = vs_hnsw_guided_visits(tuples, candidates, vs_hnsw_ef_search);
+	double		plain = Min(walk, TIME_OF_ENTRY * tuples +
+							time_of_search(tuples, candidates)) +
+	TIME_OF_ROW * wanted * Max(1, candidates / passing);
 
 	return eager < plain;
 }
@@ -282,6 +288,8 @@ cost_path(PlannerInfo *root, Path *path, const IndexPath *ordered,
 	double		wanted = root->limit_tuples > 0 ? root->limit_tuples :
 	vs_hnsw_ef_search;
 	double		tuples = Max(1, ordered->indexinfo->tuples);
+	double		candidates = Max(1, ordered->indexselectivity *
+								 Max(1, path->parent->tuples));
 	double		matches;
 	Cost		bitmap_cost;
 	Selectivity share;
@@ -293,10 +301,11 @@ cost_path(PlannerInfo *root, Path *path, const IndexPath *ordered,
 	if (bitmap == NULL)
 		return;
 	cost_bitmap_tree_node(bitmap, &bitmap_cost, &share);
-	matches = Max(1, share * tuples);
+	matches = Max(path->parent->rows, share * candidates);
 	*bitmap_rows = rows_of_bitmap(bitmap, tuples);
-	if (vs_filter_strategy == VS_FILTER_AUTO &&
-		bitmap_pays(path->parent, tuples, *bitmap_rows, matches, wanted))
+	if (vs_hnsw_filter_strategy == VS_FILTER_AUTO &&
+		bitmap_pays(path->parent, tuples, *bitmap_rows, matches, candidates,
+					wanted))
 	{
 		*eager = true;
 		cost_eager(path, ordered, bitmap_cost, matches);
@@ -375,9 +384,10 @@ add_filtered_scan(PlannerInfo *root, RelOptInfo *rel, Index rti,
 	ordered = find_ordered_scan(rel);
 	if (ordered == NULL)
 		return;
+	ordered = vs_filter_add_clauses(root, ordered);
 	bitmap = plan_bitmap(root, rel);
 	radius = find_radius(rel, ordered);
-	if (bitmap != NULL || radius != NULL)
+	if (bitmap != NULL || radius != NULL || ordered->indexclauses != NIL)
 		offer_filtered_scan(root, rel, ordered, bitmap, radius);
 }
 
@@ -389,12 +399,6 @@ vs_filter_init(void)
 							 "They take a bitmap of the rows that satisfy the other conditions from other indexes.",
 							 &vs_filter_enabled, true,
 							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
-	DefineCustomEnumVariable("vecsearch.filter_strategy",
-							 "Forces how filtered scans of hnsw indexes search.",
-							 "For tests: auto chooses by the number of rows that match.",
-							 &vs_filter_strategy, VS_FILTER_AUTO, strategies,
-							 PGC_USERSET, GUC_EXPLAIN | GUC_NOT_IN_SAMPLE,
-							 NULL, NULL, NULL);
 	vs_filter_register_scan();
 	next_hook = set_rel_pathlist_hook;
 	set_rel_pathlist_hook = add_filtered_scan;

@@ -20,6 +20,7 @@ int			vs_hnsw_iterative_scan;
 int			vs_hnsw_max_scan_tuples;
 double		vs_hnsw_scan_mem_multiplier;
 bool		vs_hnsw_rerank = true;
+int			vs_hnsw_filter_strategy = VS_FILTER_AUTO;
 
 static relopt_kind options_kind;
 
@@ -27,6 +28,14 @@ static const struct config_enum_entry iterative_choices[] = {
 	{"off", VS_ITERATIVE_OFF, false},
 	{"relaxed_order", VS_ITERATIVE_RELAXED, false},
 	{"strict_order", VS_ITERATIVE_STRICT, false},
+	{NULL, 0, false}
+};
+
+static const struct config_enum_entry strategy_choices[] = {
+	{"auto", VS_FILTER_AUTO, false},
+	{"plain", VS_FILTER_PLAIN, false},
+	{"guided", VS_FILTER_GUIDED, false},
+	{"exact", VS_FILTER_EXACT, false},
 	{NULL, 0, false}
 };
 
@@ -97,6 +106,13 @@ vs_hnsw_init(void)
 							 "If off, the order is that of the shorter vectors in the index, which saves reading those of the table.",
 							 &vs_hnsw_rerank, true,
 							 PGC_USERSET, GUC_EXPLAIN, NULL, NULL, NULL);
+	DefineCustomEnumVariable("vecsearch.filter_strategy",
+							 "Forces how filtered scans of hnsw indexes search.",
+							 "For tests: auto chooses by the number of rows that match.",
+							 &vs_hnsw_filter_strategy, VS_FILTER_AUTO,
+							 strategy_choices,
+							 PGC_USERSET, GUC_EXPLAIN | GUC_NOT_IN_SAMPLE,
+							 NULL, NULL, NULL);
 	vs_hnsw_explain_init();
 }
 
@@ -166,9 +182,12 @@ vs_hnswhandler(PG_FUNCTION_ARGS)
 	IndexAmRoutine *am = makeNode(IndexAmRoutine);
 
 	am->amstrategies = 0;
-	am->amsupport = 1;
+	am->amsupport = 2;
 	am->amcanorderbyop = true;
+	am->amcanmulticol = true;
 	am->amoptionalkey = true;
+	am->amsearcharray = true;
+	am->amsearchnulls = true;
 	am->amparallelvacuumoptions = VACUUM_OPTION_PARALLEL_BULKDEL;
 	am->amkeytype = InvalidOid;
 	vs_set_can_build_parallel(am);

@@ -15,6 +15,7 @@
 #include "utils/relcache.h"
 
 #include "compat.h"
+#include "hnsw/hnsw_column.h"
 #include "hnsw/hnsw_filter.h"
 #include "hnsw/hnsw_frontier.h"
 #include "hnsw/hnsw_page.h"
@@ -60,6 +61,7 @@ typedef struct VsHnsw
 {
 	Relation	rel;
 	const VsMetric *metric;
+	const VsHnswColumns *columns;
 	VsHnswMeta *meta;			/* copy of the metapage; see vs_hnsw_refresh */
 	const VsHnswLayout *layout; /* inside meta */
 	const float *signs;			/* of the rotation, or NULL */
@@ -81,13 +83,14 @@ typedef struct VsHnswChange
 	uint16		space[MAX_GENERIC_XLOG_PAGES];
 } VsHnswChange;
 
-/* A vector in the form the index works with. */
+/* A row in the form the index works with. */
 typedef struct VsHnswValue
 {
 	float	   *x;				/* rotated if rows are */
 	void	   *row;			/* x in the self codec */
 	float		scale;			/* of row */
 	float		err;			/* |x - row| in the metric's norm */
+	char	   *columns;		/* image of the filter columns */
 } VsHnswValue;
 
 /* hnsw.c: settings */
@@ -119,7 +122,7 @@ extern bool vs_hnsw_prefetch_slot(VsHnsw *ix, uint32 id);
 extern bool vs_hnsw_prefetch_row(VsHnsw *ix, uint32 id);
 extern VsHnswSlot *vs_hnsw_slot_at(VsHnsw *ix, Page page, uint32 id);
 extern VsHnswSlot *vs_hnsw_read_slot(VsHnsw *ix, uint32 id, Buffer *buffer);
-extern VsHnswCell *vs_hnsw_cell_at(Page page, uint32 id);
+extern VsHnswCell *vs_hnsw_cell_at(const VsHnsw *ix, Page page, uint32 id);
 extern uint32 vs_hnsw_items_per_page(VsHnsw *ix, VsHnswSpace space);
 VS_NORETURN extern void vs_hnsw_damaged(VsHnsw *ix, BlockNumber block,
 										const char *what);
@@ -154,18 +157,19 @@ typedef struct VsHnswRevmapCursor
 	VsHnswSpace space;			/* of the next page */
 	uint32		page_no;		/* invalid at the end */
 	uint32		steps;
-	VsHnswRevmapPage *copy;
+	Buffer		buffer;			/* of the page that is read */
 } VsHnswRevmapCursor;
 
-extern VsHnswRevmapCursor *vs_hnsw_revmap_begin(VsHnsw *ix);
-extern void vs_hnsw_revmap_seek(VsHnswRevmapCursor *cursor, uint32 home);
-extern const VsHnswRevmapPage *vs_hnsw_revmap_next(VsHnswRevmapCursor *cursor);
-extern void vs_hnsw_revmap_end(VsHnswRevmapCursor *cursor);
-extern uint32 vs_hnsw_revmap_span(Relation heap, int dims);
+extern void vs_hnsw_revmap_seek(VsHnswRevmapCursor *cursor, VsHnsw *ix,
+								uint32 home);
+extern const VsHnswRevmapPage *vs_hnsw_revmap_lock(VsHnswRevmapCursor *cursor);
+extern void vs_hnsw_revmap_unlock(VsHnswRevmapCursor *cursor);
+extern uint32 vs_hnsw_revmap_span(Relation heap, const VsHnswLayout *layout);
 extern VsHnswRevmapPlace vs_hnsw_revmap_room(VsHnsw *ix, BlockNumber block);
 extern bool vs_hnsw_revmap_add(VsHnswChange *change,
 							   const VsHnswRevmapPlace *place,
-							   const ItemPointerData *tid, uint32 node);
+							   const ItemPointerData *tid, uint32 node,
+							   const char *columns);
 extern void vs_hnsw_revmap_walk(VsHnsw *ix, VsHnswRevmapVisit visit,
 								void *arg);
 extern void vs_hnsw_revmap_remove(VsHnsw *ix, ItemPointerData *dead, Size ndead);
@@ -181,6 +185,8 @@ extern float vs_hnsw_distance(const VsHnswLayout *layout, VsCodec codec,
 extern void vs_hnsw_slot_init(VsHnsw *ix, VsHnswSlot *slot, int level,
 							  const VsHnswValue *value,
 							  const ItemPointerData *tid);
+extern bool vs_hnsw_row_load(VsHnsw *ix, const Datum *values,
+							 const bool *isnull, VsHnswValue *value);
 extern void vs_hnsw_set_link(const VsHnsw *ix, VsHnswSlot *slot, int place,
 							 uint32 id, const float *self, const float *other,
 							 float *scratch);
@@ -258,6 +264,8 @@ typedef struct VsHnswWalk
 	int			max_found;		/* visit no more than this */
 	const VsHnswNodeSet *allowed;	/* who may be in the window of level 0, or
 									 * NULL for all */
+	const VsHnswPredicate *predicate;	/* what its rows have to satisfy, or
+										 * NULL */
 	float		max_err;		/* of all nodes that were looked at */
 	float		max_residual;
 	bool		seek_twin;		/* end at a living node whose row is q? */

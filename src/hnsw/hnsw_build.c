@@ -33,6 +33,7 @@
 void
 vs_build_plan_meta(Relation heap, Relation index, VsHnswMeta *meta)
 {
+	VsHnswColumns *columns = vs_hnsw_columns(index);
 	const VsMetric *metric = vs_hnsw_metric(index);
 	int			dims = TupleDescAttr(RelationGetDescr(index), 0)->atttypmod;
 	int			m = vs_hnsw_option_m(index);
@@ -54,10 +55,15 @@ vs_build_plan_meta(Relation heap, Relation index, VsHnswMeta *meta)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("ef_construction must be greater than or equal to 2 * m")));
-	if (!vs_hnsw_plan_layout(dims, metric->kind, m, 0, VS_HNSW_PAGE_SPACE, &layout))
-		elog(ERROR, "no page layout for %d dimensions", dims);
+	if (!vs_hnsw_plan_layout(dims, metric->kind, m, columns->bytes,
+							 VS_HNSW_PAGE_SPACE, &layout))
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("no room for %d filter columns of %d bytes beside %d dimensions in a page",
+						columns->n, columns->bytes, dims)));
 	vs_hnsw_meta_init(meta, &layout, m, ef_construction,
-					  vs_hnsw_revmap_span(heap, dims));
+					  vs_hnsw_revmap_span(heap, &layout));
+	pfree(columns);
 }
 
 /* ------------------------------------------------------------------------
@@ -85,6 +91,7 @@ vs_build_open(VsBuild *build, Relation heap, Relation index, IndexInfo *info,
 	old = MemoryContextSwitchTo(build->context);
 	build->ix.rel = index;
 	build->ix.metric = vs_hnsw_metric(index);
+	build->ix.columns = vs_hnsw_columns(index);
 	build->ix.meta = &shared->meta;
 	build->ix.layout = layout;
 	if (layout->rotated)
@@ -218,14 +225,11 @@ build_callback(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 	MemoryContext old;
 	uint64		done;
 
-	if (isnull[0])
-		return;
 	if (build->written == NULL && *(volatile bool *) &shared->full)
 		vs_build_finish(build, VS_BUILD_LOAD);
 
 	old = MemoryContextSwitchTo(build->row_context);
-	if (vs_hnsw_value_load(&build->ix, vs_hnsw_detoast(&build->ix, values[0]),
-						   build->value))
+	if (vs_hnsw_row_load(&build->ix, values, isnull, build->value))
 	{
 		add_row(build, tid);
 		done = pg_atomic_add_fetch_u64(&shared->index_tuples, 1);

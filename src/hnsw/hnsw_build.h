@@ -50,11 +50,13 @@ typedef struct VsBuildFar
 	float		distances[FLEXIBLE_ARRAY_MEMBER];
 } VsBuildFar;
 
-/* A further heap row of a node. */
+/* A further heap row of a node, of VsBuildPlan.twin_size bytes. */
 typedef struct VsBuildTwin
 {
 	uint32		next;
 	ItemPointerData tid;
+	uint16		unused;
+	char		columns[FLEXIBLE_ARRAY_MEMBER]; /* image */
 } VsBuildTwin;
 
 /* A heap row and its node: what the revmap is made of. */
@@ -62,6 +64,7 @@ typedef struct VsBuildPlace
 {
 	ItemPointerData tid;
 	uint32		node;
+	uint32		twin;			/* or invalid for the node's first row */
 } VsBuildPlace;
 
 /*
@@ -86,6 +89,8 @@ typedef struct VsBuildPlan
 	Size		far_size;
 	Size		far_fillers;	/* of it, where the fillers are */
 	Size		far_row_at;		/* of it, where the exact row is */
+	Size		far_columns_at; /* of it, where the image of columns is */
+	Size		twin_size;
 	Size		budget;			/* bytes that all chunks may take */
 	double		rows;			/* that are expected */
 	int			node_shift;		/* a chunk has 1 << shift nodes */
@@ -267,8 +272,14 @@ vs_build_twin(const VsBuildGraph *graph, uint32 id)
 {
 	int			shift = graph->twins.chunks->shift;
 
-	return (VsBuildTwin *) graph->twins.address[id >> shift] +
-		(id & ((1U << shift) - 1));
+	return (VsBuildTwin *) (graph->twins.address[id >> shift] +
+							(id & ((1U << shift) - 1)) * graph->plan->twin_size);
+}
+
+static inline char *
+vs_build_columns(const VsBuildGraph *graph, VsBuildFar *far)
+{
+	return (char *) far + graph->plan->far_columns_at;
 }
 
 /* The self row as its slot will have it, and its scale. */

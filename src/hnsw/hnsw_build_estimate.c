@@ -16,6 +16,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "portability/instr_time.h"
+#include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/varlena.h"
@@ -43,6 +44,11 @@ metric_of_opclass(text * name)
 	Oid			support = get_opfamily_proc(get_opclass_family(opclass), type,
 											type, VS_HNSW_METRIC_PROC);
 
+	if (!OidIsValid(support))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("operator class \"%s\" is not of vectors",
+						text_to_cstring(name))));
 	return (const VsMetric *)
 		DatumGetPointer(OidFunctionCall1(support, PointerGetDatum(NULL)));
 }
@@ -129,7 +135,7 @@ static double
 index_bytes(const VsHnswLayout *layout, double rows)
 {
 	double		nodes = ceil(rows / layout->per_page);
-	double		revmap = ceil(rows / (0.75 * VS_HNSW_REVMAP_PER_PAGE));
+	double		revmap = ceil(rows / (0.75 * vs_hnsw_entries_per_page(layout)));
 
 	return (1 + nodes + revmap) * BLCKSZ;
 }

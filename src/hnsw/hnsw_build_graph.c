@@ -669,6 +669,8 @@ add_twin(VsBuildGraph *graph, uint32 id, const VsHnswValue *value,
 		return false;
 	vs_build_lock(graph, lock);
 	vs_build_twin(graph, twin)->tid = *tid;
+	memcpy(vs_build_twin(graph, twin)->columns, value->columns,
+		   graph->layout->column_bytes);
 	vs_build_twin(graph, twin)->next = far->twins;
 	far->twins = twin;
 	far->err = Max(far->err, value->err);
@@ -703,6 +705,8 @@ fill_node(VsBuildGraph *graph, uint32 id, const VsHnswValue *value,
 	if (plan->far_row)
 		memcpy((char *) far + plan->far_row_at, value->row,
 			   graph->layout->row_size);
+	memcpy(vs_build_columns(graph, far), value->columns,
+		   graph->layout->column_bytes);
 
 	for (int l = 0; l <= top; l++)
 	{

@@ -94,16 +94,18 @@ vs_build_plan(const VsHnswLayout *layout, Size budget, double rows,
 		layout->degree * sizeof(float);
 	plan->far_row_at = TYPEALIGN(sizeof(float),
 								 plan->far_fillers + layout->degree);
-	plan->far_size = MAXALIGN(plan->far_row_at +
-							  (plan->far_row ? layout->row_size : 0));
+	plan->far_columns_at = plan->far_row_at +
+		(plan->far_row ? layout->row_size : 0);
+	plan->far_size = MAXALIGN(plan->far_columns_at + layout->column_bytes);
+	plan->twin_size = sizeof(VsBuildTwin) + layout->column_bytes;
 	plan->budget = budget;
 	plan->rows = rows;
 	plan->node_shift = chunk_shift(plan->near_size + plan->far_size, target);
-	plan->twin_shift = chunk_shift(sizeof(VsBuildTwin), target);
+	plan->twin_shift = chunk_shift(plan->twin_size, target);
 	plan->max_node_chunks = most_chunks(budget,
 										plan->near_size + plan->far_size,
 										plan->node_shift);
-	plan->max_twin_chunks = most_chunks(budget, sizeof(VsBuildTwin),
+	plan->max_twin_chunks = most_chunks(budget, plan->twin_size,
 										plan->twin_shift);
 }
 
@@ -182,7 +184,7 @@ vs_build_shared_init(VsBuildShared *shared, const VsHnswMeta *meta,
 	init_chunks(&shared->nodes, plan->node_shift,
 				plan->near_size + plan->far_size, plan->max_node_chunks,
 				node_handles_at(dims));
-	init_chunks(&shared->twins, plan->twin_shift, sizeof(VsBuildTwin),
+	init_chunks(&shared->twins, plan->twin_shift, plan->twin_size,
 				plan->max_twin_chunks, twin_handles_at(plan, dims));
 	pg_atomic_init_u64(&shared->entry, VS_BUILD_NO_ENTRY);
 	pg_atomic_init_u32(&shared->next_page, 0);

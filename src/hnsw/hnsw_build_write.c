@@ -148,13 +148,13 @@ sort_places(VsBuild *build)
 
 		places[at++] = (VsBuildPlace)
 		{
-			far->tid, id
+			far->tid, id, VS_HNSW_INVALID_ID
 		};
 		for (uint32 twin = far->twins; twin != VS_HNSW_INVALID_ID;
 			 twin = vs_build_twin(graph, twin)->next)
 			places[at++] = (VsBuildPlace)
 		{
-			vs_build_twin(graph, twin)->tid, id
+			vs_build_twin(graph, twin)->tid, id, twin
 		};
 	}
 	for (Size i = 1; i < n && sorted; i++)
@@ -172,18 +172,31 @@ home_of(const VsBuild *build, const VsBuildPlace *place)
 		build->shared->meta.revmap_span;
 }
 
+static const char *
+columns_of(const VsBuildGraph *graph, const VsBuildPlace *place)
+{
+	if (place->twin != VS_HNSW_INVALID_ID)
+		return vs_build_twin(graph, place->twin)->columns;
+	return vs_build_columns(graph, vs_build_far(graph, place->node));
+}
+
 static void
 fill_revmap_page(VsBuild *build, VsHnswRevmapPage *page,
 				 const VsBuildPlace *places, Size n)
 {
-	page->count = (uint32) n;
+	const VsHnswMeta *meta = &build->shared->meta;
+
+	page->count = page->sorted = (uint16) n;
 	for (Size i = 0; i < n; i++)
 	{
-		page->entry[i].block = (uint16)
-			(ItemPointerGetBlockNumber(&places[i].tid) %
-			 build->shared->meta.revmap_span);
-		page->entry[i].offset = ItemPointerGetOffsetNumber(&places[i].tid);
-		page->entry[i].node = places[i].node;
+		VsHnswRevmapEntry *entry = vs_hnsw_entry_at(&meta->layout, page, i);
+
+		entry->block = (uint16) (ItemPointerGetBlockNumber(&places[i].tid) %
+								 meta->revmap_span);
+		entry->offset = ItemPointerGetOffsetNumber(&places[i].tid);
+		entry->node = places[i].node;
+		memcpy(vs_entry_columns(entry), columns_of(build->graph, &places[i]),
+			   meta->layout.column_bytes);
 	}
 }
 
@@ -209,7 +222,8 @@ write_revmap(VsBuild *build, bool continuations, PageWriter *writer)
 			end++;
 		for (bool first = true; first || at < end; first = false)
 		{
-			Size		n = Min(end - at, VS_HNSW_REVMAP_PER_PAGE);
+			Size		n = Min(end - at,
+								vs_hnsw_entries_per_page(build->graph->layout));
 			bool		wanted = first != continuations;
 
 			pages += wanted;
@@ -244,6 +258,8 @@ write_cells(VsBuild *build)
 	const VsBuildGraph *graph = build->graph;
 	uint32		nodes = pg_atomic_read_u32(&build->shared->nodes.used);
 	PageWriter	writer = begin_pages(build, VS_SPACE_CELL, 0);
+	const VsHnswLayout *layout = graph->layout;
+	uint32		per_page = vs_hnsw_cells_per_page(layout);
 	char	   *page = NULL;
 	uint32		cell_id = 0;
 
@@ -258,10 +274,13 @@ write_cells(VsBuild *build)
 		{
 			VsHnswCell *cell;
 
-			if (cell_id % VS_HNSW_CELLS_PER_PAGE == 0)
+			if (cell_id % per_page == 0)
 				page = next_page(&writer);
-			cell = (VsHnswCell *) page + cell_id % VS_HNSW_CELLS_PER_PAGE;
+			cell = (VsHnswCell *) (page + cell_id % per_page *
+								   vs_hnsw_cell_size(layout));
 			cell->tid = vs_build_twin(graph, twin)->tid;
+			memcpy(vs_cell_columns(cell), vs_build_twin(graph, twin)->columns,
+				   layout->column_bytes);
 			twin = vs_build_twin(graph, twin)->next;
 			cell_id++;
 			cell->next = twin != VS_HNSW_INVALID_ID ? cell_id : VS_HNSW_INVALID_ID;
@@ -309,8 +328,8 @@ write_slot(VsBuild *build, uint32 id, VsHnswSlot *slot, SlotScratch *scratch)
 	const VsBuildGraph *graph = build->graph;
 	const VsHnswLayout *layout = graph->layout;
 	const VsBuildNear *near = vs_build_near(graph, id);
-	const VsBuildFar *far = vs_build_far(graph, id);
-	VsHnswValue value = {.err = far->err};
+	VsBuildFar *far = vs_build_far(graph, id);
+	VsHnswValue value = {.err = far->err,.columns = vs_build_columns(graph, far)};
 
 	value.row = unconstify(char *, decode_row(graph, id, &value.scale,
 											  scratch->self));
@@ -437,7 +456,7 @@ vs_build_prepare_pages(VsBuild *build)
 	end = plan_space(meta, VS_SPACE_NODE,
 					 pages_for(nodes, meta->layout.per_page), nodes, end);
 	end = plan_space(meta, VS_SPACE_CELL,
-					 pages_for(twins, VS_HNSW_CELLS_PER_PAGE), twins, end);
+					 pages_for(twins, vs_hnsw_cells_per_page(&meta->layout)), twins, end);
 	end = plan_space(meta, VS_SPACE_REVMAP, revmap, 0, end);
 	end = plan_space(meta, VS_SPACE_REVMAP_MORE, more, more, end);
 

@@ -262,11 +262,12 @@ check_node_page(Check *check, Page page, uint32 page_no)
 static void
 check_cell_page(Check *check, Page page, uint32 page_no)
 {
-	uint32		first = page_no * VS_HNSW_CELLS_PER_PAGE;
+	uint32		per_page = vs_hnsw_cells_per_page(check->ix->layout);
+	uint32		first = page_no * per_page;
 
-	for (uint32 id = first; id < first + VS_HNSW_CELLS_PER_PAGE; id++)
+	for (uint32 id = first; id < first + per_page; id++)
 	{
-		const VsHnswCell *cell = vs_hnsw_cell_at(page, id);
+		const VsHnswCell *cell = vs_hnsw_cell_at(check->ix, page, id);
 
 		if (id >= check->cells)
 			break;
@@ -286,7 +287,7 @@ check_revmap_page(Check *check, Page page)
 	check->entries += map->count;
 	for (uint32 i = 0; i < map->count; i++)
 	{
-		const VsHnswRevmapEntry *entry = &map->entry[i];
+		const VsHnswRevmapEntry *entry = vs_hnsw_entry_at(check->ix->layout, map, i);
 
 		if (entry->block >= check->ix->meta->revmap_span ||
 			!OffsetNumberIsValid(entry->offset))
@@ -365,9 +366,9 @@ static const VsHnswCell *
 read_cell(Check *check, uint32 id)
 {
 	Page		page = vs_hnsw_inspect_page(check->inspect, VS_SPACE_CELL,
-											id / VS_HNSW_CELLS_PER_PAGE);
+											id / vs_hnsw_cells_per_page(check->ix->layout));
 
-	return vs_hnsw_cell_at(page, id);
+	return vs_hnsw_cell_at(check->ix, page, id);
 }
 
 /* Does an item look as if it were on the list?  *next gets what follows it. */
@@ -534,10 +535,14 @@ revmap_has(Check *check, const CheckRow *row)
 		const VsHnswRevmapPage *map = (VsHnswRevmapPage *) vs_hnsw_page_data(page);
 
 		for (uint32 i = 0; i < map->count; i++)
-			if (map->entry[i].block == block % ix->meta->revmap_span &&
-				map->entry[i].offset == ItemPointerGetOffsetNumber(&row->tid) &&
-				map->entry[i].node == row->node)
+		{
+			const VsHnswRevmapEntry *entry = vs_hnsw_entry_at(ix->layout, map, i);
+
+			if (entry->block == block % ix->meta->revmap_span &&
+				entry->offset == ItemPointerGetOffsetNumber(&row->tid) &&
+				entry->node == row->node)
 				return true;
+		}
 		space = VS_SPACE_REVMAP_MORE;
 		page_no = map->more;
 	}

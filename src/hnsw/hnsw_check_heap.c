@@ -15,11 +15,19 @@
 #include "access/transam.h"
 #include "catalog/index.h"
 #include "miscadmin.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
 #include "compat.h"
 #include "hnsw/hnsw_check.h"
+
+/* What the revmap says of a row. */
+typedef struct HeapEntry
+{
+	uint32		key;			/* block within the home, line pointer */
+	uint32		number;			/* of its image */
+} HeapEntry;
 
 typedef struct HeapCheck
 {
@@ -27,16 +35,19 @@ typedef struct HeapCheck
 	float	   *x;				/* scratch: a vector */
 	int64		home;			/* page of the revmap whose entries are below,
 								 * or -1 */
-	uint32	   *entries;		/* block within the home, line pointer */
+	HeapEntry  *entries;
 	uint32		nentries;
 	uint32		room;
+	char	   *images;			/* of the entries' filter columns */
+	char	   *image;			/* scratch: that of a row */
+	MemoryContext row_context;
 } HeapCheck;
 
 static int
 compare_entries(const void *a, const void *b)
 {
-	uint32		x = *(const uint32 *) a;
-	uint32		y = *(const uint32 *) b;
+	uint32		x = ((const HeapEntry *) a)->key;
+	uint32		y = ((const HeapEntry *) b)->key;
 
 	return x < y ? -1 : x > y;
 }
@@ -47,11 +58,24 @@ entry_key(uint32 block, uint32 offset)
 	return block << 16 | offset;
 }
 
+static void
+make_room(HeapCheck *check, uint32 entries)
+{
+	Size		bytes = check->inspect->ix->layout->column_bytes;
+
+	if (entries <= check->room)
+		return;
+	check->room = 2 * entries;
+	check->entries = repalloc_huge(check->entries, check->room * sizeof(HeapEntry));
+	check->images = repalloc_huge(check->images, Max(check->room * bytes, 1));
+}
+
 /* Take the entries of a home page and its continuations, sorted. */
 static void
 load_home(HeapCheck *check, uint32 home)
 {
 	VsHnsw	   *ix = check->inspect->ix;
+	Size		bytes = ix->layout->column_bytes;
 	VsHnswSpace space = VS_SPACE_REVMAP;
 	uint32		page_no = home;
 
@@ -64,16 +88,22 @@ load_home(HeapCheck *check, uint32 home)
 		Page		page = vs_hnsw_inspect_page(check->inspect, space, page_no);
 		const VsHnswRevmapPage *map = (VsHnswRevmapPage *) vs_hnsw_page_data(page);
 
-		while (check->nentries + map->count > check->room)
-			check->entries = repalloc_huge(check->entries,
-										   (check->room *= 2) * sizeof(uint32));
+		make_room(check, check->nentries + map->count);
 		for (uint32 i = 0; i < map->count; i++)
-			check->entries[check->nentries++] = entry_key(map->entry[i].block,
-														  map->entry[i].offset);
+		{
+			const VsHnswRevmapEntry *entry = vs_hnsw_entry_at(ix->layout, map, i);
+
+			HeapEntry  *to = &check->entries[check->nentries];
+
+			memcpy(check->images + (Size) check->nentries * bytes,
+				   vs_entry_columns(entry), bytes);
+			to->key = entry_key(entry->block, entry->offset);
+			to->number = check->nentries++;
+		}
 		space = VS_SPACE_REVMAP_MORE;
 		page_no = map->more;
 	}
-	qsort(check->entries, check->nentries, sizeof(uint32), compare_entries);
+	qsort(check->entries, check->nentries, sizeof(HeapEntry), compare_entries);
 }
 
 /* Has the index a place for the vector? */
@@ -89,6 +119,29 @@ belongs_in_index(HeapCheck *check, Datum value)
 	return has_place;
 }
 
+/* Are the filter columns those of the row? */
+static void
+check_columns(HeapCheck *check, const HeapEntry *entry, ItemPointer tid,
+			  const Datum *values, const bool *isnull)
+{
+	const VsHnswColumns *columns = check->inspect->ix->columns;
+	MemoryContext old = MemoryContextSwitchTo(check->row_context);
+
+	vs_hnsw_image_make(columns, values, isnull, check->image);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(check->row_context);
+	if (memcmp(check->image, check->images + (Size) entry->number * columns->bytes,
+			   columns->bytes) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" has other filter columns of heap row (%u,%u) than table \"%s\"",
+						RelationGetRelationName(check->inspect->rel),
+						ItemPointerGetBlockNumber(tid),
+						ItemPointerGetOffsetNumber(tid),
+						RelationGetRelationName(check->inspect->heap)),
+				 errhint("REINDEX it.")));
+}
+
 /* Callback of the table's scan: a row that is visible and passes predicates. */
 static void
 check_row(Relation index, ItemPointer tid, Datum *values, bool *isnull,
@@ -97,15 +150,17 @@ check_row(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 	HeapCheck  *check = (HeapCheck *) arg;
 	uint32		span = check->inspect->ix->meta->revmap_span;
 	BlockNumber block = ItemPointerGetBlockNumber(tid);
-	uint32		key = entry_key(block % span, ItemPointerGetOffsetNumber(tid));
+	HeapEntry	row = {entry_key(block % span, ItemPointerGetOffsetNumber(tid)), 0};
+	const HeapEntry *entry;
 
 	CHECK_FOR_INTERRUPTS();
 	if (isnull[0] || !belongs_in_index(check, values[0]))
 		return;
 	if (check->home != block / span)
 		load_home(check, block / span);
-	if (bsearch(&key, check->entries, check->nentries, sizeof(uint32),
-				compare_entries) == NULL)
+	entry = bsearch(&row, check->entries, check->nentries, sizeof(HeapEntry),
+					compare_entries);
+	if (entry == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INDEX_CORRUPTED),
 				 errmsg("heap row (%u,%u) of table \"%s\" is not in index \"%s\"",
@@ -113,6 +168,7 @@ check_row(Relation index, ItemPointer tid, Datum *values, bool *isnull,
 						RelationGetRelationName(check->inspect->heap),
 						RelationGetRelationName(index)),
 				 errhint("REINDEX it.")));
+	check_columns(check, entry, tid, values, isnull);
 }
 
 /* An old snapshot may see rows that the index was made without. */
@@ -131,13 +187,17 @@ check_snapshot(Relation rel, Snapshot snapshot)
 static void
 check_table(VsHnswInspect *inspect)
 {
-	HeapCheck	check = {.inspect = inspect,.home = -1,.room = 1024};
+	HeapCheck	check = {.inspect = inspect,.home = -1,.room = 0};
 	IndexInfo  *info = BuildIndexInfo(inspect->rel);
 	Snapshot	snapshot = RegisterSnapshot(GetTransactionSnapshot());
 
 	check_snapshot(inspect->rel, snapshot);
 	check.x = palloc(sizeof(float) * inspect->ix->layout->dims);
-	check.entries = palloc(check.room * sizeof(uint32));
+	check.entries = palloc(sizeof(HeapEntry));
+	check.images = palloc(1);
+	check.image = palloc(inspect->ix->layout->column_bytes);
+	check.row_context = AllocSetContextCreate(CurrentMemoryContext, "hnsw check row",
+											  ALLOCSET_DEFAULT_SIZES);
 	info->ii_Concurrent = true; /* by the scan's snapshot */
 	vs_hnsw_refresh(inspect->ix);
 	(void) table_index_build_scan(inspect->heap, inspect->rel, info, false,
@@ -147,6 +207,9 @@ check_table(VsHnswInspect *inspect)
 	UnregisterSnapshot(snapshot);
 	pfree(check.x);
 	pfree(check.entries);
+	pfree(check.images);
+	pfree(check.image);
+	MemoryContextDelete(check.row_context);
 }
 
 /* How many nodes no link leads to. */

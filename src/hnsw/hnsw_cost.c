@@ -33,15 +33,13 @@
 /* Share of the visited pages that are not in the cache. */
 #define COLD_SHARE			0.25
 
-/* How many nodes a scan visits before its first row. */
+/* How many nodes a scan visits above level 0. */
 static double
-startup_visits(double tuples)
+descent_visits(double tuples)
 {
 	double		levels = floor(log(Max(tuples, 1)) / log(16));
-	double		visits = vs_hnsw_ef_search +
-	DESCENT_VISITS * Min(levels, VS_HNSW_LEVELS - 1);
 
-	return Min(visits, Max(tuples, 1));
+	return DESCENT_VISITS * Min(levels, VS_HNSW_LEVELS - 1);
 }
 
 /*
@@ -75,6 +73,23 @@ vs_hnsw_filtered_search_cost(const IndexOptInfo *index, double matches)
 	return visits * visit_cost(index->reltablespace);
 }
 
+/*
+ * What it costs to find the nearest of the nodes whose filter columns satisfy
+ * conditions (vs_hnsw_filter_try_walk): the cheaper of a walk, and a test of all
+ * entries of the revmap before a search among those that match.
+ */
+static Cost
+predicate_search_cost(const IndexOptInfo *index, double matches)
+{
+	double		tuples = Max(index->tuples, 1);
+	double		walked = vs_hnsw_guided_visits(tuples, matches, vs_hnsw_ef_search);
+	double		pages = tuples * sizeof(VsHnswRevmapEntry) * 2 / BLCKSZ;
+
+	return Min(walked * visit_cost(index->reltablespace),
+			   pages * seq_page_cost + tuples * cpu_operator_cost +
+			   vs_hnsw_filtered_search_cost(index, matches));
+}
+
 /* Is the index of this access method? */
 bool
 vs_hnsw_is_ours(const IndexOptInfo *index)
@@ -89,6 +104,7 @@ vs_hnsw_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 {
 	GenericCosts costs;
 	double		tuples = path->indexinfo->tuples;
+	double		matches;
 	double		visits;
 	Cost		visit;
 
@@ -107,10 +123,14 @@ vs_hnsw_costestimate(PlannerInfo *root, IndexPath *path, double loop_count,
 	MemSet(&costs, 0, sizeof(costs));
 	genericcostestimate(root, path, loop_count, &costs);
 	visit = visit_cost(path->indexinfo->reltablespace);
-	visits = startup_visits(tuples);
+	matches = Min(tuples, costs.indexSelectivity * path->indexinfo->rel->tuples);
+	visits = Min(descent_visits(tuples) + vs_hnsw_ef_search, Max(tuples, 1));
 
 	*startup = visits * visit;
-	*total = Max(tuples, visits) * visit;
+	if (path->indexclauses != NIL)
+		*startup = descent_visits(tuples) * visit +
+			predicate_search_cost(path->indexinfo, matches);
+	*total = *startup + Max(matches - visits, 0) * visit;
 	*selectivity = costs.indexSelectivity;
 	*correlation = 0;
 	*pages = visits;

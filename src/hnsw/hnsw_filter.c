@@ -35,27 +35,46 @@
 
 #define ROW_WORDS	((MaxHeapTuplesPerPage + 1 + 63) / 64)
 
+/* Up to so many rows of a page of the revmap are looked up one by one. */
+#define FEW_ROWS	32
+
 /* The wanted rows of the heap blocks of one page of the revmap. */
 typedef struct Home
 {
-	VsHnswRevmapCursor *revmap;
+	VsHnsw	   *ix;
+	const VsHnswPredicate *predicate;	/* or NULL */
 	uint32		number;			/* of the page */
-	bool		wanted;			/* any row at all? */
-	uint64		(*rows)[ROW_WORDS]; /* for each of its blocks, by offset */
+	int			nwanted;		/* rows; FEW_ROWS + 1 for more */
+	VsHnswRevmapEntry wanted[FEW_ROWS]; /* the first of them, in order */
+	uint64		(*rows)[ROW_WORDS]; /* all, for each block, by offset */
 	VsHnswNodeSet *set;
 } Home;
 
 static void
+want_row(Home *home, uint32 block, OffsetNumber offset)
+{
+	if (offset > MaxHeapTuplesPerPage)
+		return;
+	home->rows[block][offset / 64] |= UINT64CONST(1) << (offset % 64);
+	if (home->nwanted < FEW_ROWS)
+	{
+		home->wanted[home->nwanted].block = (uint16) block;
+		home->wanted[home->nwanted].offset = offset;
+	}
+	home->nwanted = Min(home->nwanted + 1, FEW_ROWS + 1);
+}
+
+/* All rows of the block if n is negative. */
+static void
 want_rows(Home *home, uint32 block, const OffsetNumber *offsets, int n)
 {
-	uint64	   *rows = home->rows[block];
-
-	home->wanted = true;
 	if (n < 0)
-		memset(rows, 0xFF, sizeof(home->rows[0]));
+	{
+		memset(home->rows[block], 0xFF, sizeof(home->rows[0]));
+		home->nwanted = FEW_ROWS + 1;
+	}
 	for (int i = 0; i < n; i++)
-		if (offsets[i] <= MaxHeapTuplesPerPage)
-			rows[offsets[i] / 64] |= UINT64CONST(1) << (offsets[i] % 64);
+		want_row(home, block, offsets[i]);
 }
 
 static void
@@ -67,40 +86,94 @@ add_to_set(VsHnswNodeSet *set, uint32 id)
 	set->count++;
 }
 
-/* Put the nodes of the wanted rows into the set, and want none any more. */
+static void
+add_entry(Home *home, const VsHnswRevmapEntry *entry)
+{
+	if (home->predicate == NULL ||
+		vs_hnsw_predicate_holds(home->predicate, vs_entry_columns(entry)))
+		add_to_set(home->set, entry->node);
+}
+
+/* The sorted entry of a row, or NULL. */
+static const VsHnswRevmapEntry *
+find_entry(const VsHnswLayout *layout, const VsHnswRevmapPage *page,
+		   const VsHnswRevmapEntry *row)
+{
+	uint32		key = (uint32) row->block << 16 | row->offset;
+	uint32		low = 0;
+	uint32		high = page->sorted;
+
+	while (low < high)
+	{
+		uint32		middle = (low + high) / 2;
+		const VsHnswRevmapEntry *entry = vs_hnsw_entry_at(layout, page, middle);
+		uint32		it = (uint32) entry->block << 16 | entry->offset;
+
+		if (it == key)
+			return entry;
+		if (it < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+/* Put the nodes of the wanted rows of a page into the set. */
+static void
+take_page(Home *home, const VsHnswRevmapPage *page)
+{
+	const VsHnswLayout *layout = home->ix->layout;
+	uint32		span = home->ix->meta->revmap_span;
+	bool		few = home->nwanted <= FEW_ROWS;
+
+	for (int i = 0; few && i < home->nwanted; i++)
+	{
+		const VsHnswRevmapEntry *entry = find_entry(layout, page, &home->wanted[i]);
+
+		if (entry != NULL)
+			add_entry(home, entry);
+	}
+	for (uint32 i = few ? page->sorted : 0; i < page->count; i++)
+	{
+		const VsHnswRevmapEntry *entry = vs_hnsw_entry_at(layout, page, i);
+
+		if (entry->block < span && entry->offset <= MaxHeapTuplesPerPage &&
+			(home->rows[entry->block][entry->offset / 64] >>
+			 (entry->offset % 64) & 1))
+			add_entry(home, entry);
+	}
+}
+
+/* The same of all pages of the home, and want no rows any more. */
 static void
 finish_home(Home *home)
 {
+	VsHnswRevmapCursor cursor;
 	const VsHnswRevmapPage *page;
-	uint32		span = home->revmap->ix->meta->revmap_span;
 
-	if (!home->wanted)
+	if (home->nwanted == 0)
 		return;
-	home->wanted = false;
-	vs_hnsw_revmap_seek(home->revmap, home->number);
-	while ((page = vs_hnsw_revmap_next(home->revmap)) != NULL)
-		for (uint32 i = 0; i < page->count; i++)
-		{
-			const VsHnswRevmapEntry *entry = &page->entry[i];
-
-			if (entry->block < span && entry->offset <= MaxHeapTuplesPerPage &&
-				(home->rows[entry->block][entry->offset / 64] >>
-				 (entry->offset % 64) & 1))
-				add_to_set(home->set, entry->node);
-		}
-	memset(home->rows, 0, sizeof(home->rows[0]) * span);
+	vs_hnsw_revmap_seek(&cursor, home->ix, home->number);
+	while ((page = vs_hnsw_revmap_lock(&cursor)) != NULL)
+	{
+		take_page(home, page);
+		vs_hnsw_revmap_unlock(&cursor);
+	}
+	home->nwanted = 0;
+	memset(home->rows, 0, sizeof(home->rows[0]) * home->ix->meta->revmap_span);
 }
 
 /*
- * The nodes of the bitmap's rows.  Rows that enter the index meanwhile are
- * invisible to the scan's snapshot.
+ * The nodes of the bitmap's rows that satisfy a predicate, if any.  Rows that
+ * enter the index meanwhile are invisible to the scan's snapshot.
  */
 static void
-nodes_of_bitmap(VsHnsw *ix, TIDBitmap *bitmap, VsHnswNodeSet *set)
+nodes_of_bitmap(VsHnsw *ix, TIDBitmap *bitmap, const VsHnswPredicate *predicate,
+				VsHnswNodeSet *set)
 {
 	uint32		span = ix->meta->revmap_span;
-	VsHnswRevmapCursor *revmap = vs_hnsw_revmap_begin(ix);
-	Home		home = {.revmap = revmap,.set = set};
+	Home		home = {.ix = ix,.predicate = predicate,.set = set};
 	VsBitmapIterator *iterator = vs_bitmap_begin(bitmap);
 	VsBitmapPage page;
 	OffsetNumber offsets[MaxHeapTuplesPerPage];
@@ -124,8 +197,32 @@ nodes_of_bitmap(VsHnsw *ix, TIDBitmap *bitmap, VsHnswNodeSet *set)
 	}
 	finish_home(&home);
 	vs_bitmap_end(iterator);
-	vs_hnsw_revmap_end(revmap);
 	pfree(home.rows);
+}
+
+/* The nodes of all rows that satisfy a predicate. */
+static void
+nodes_of_predicate(VsHnsw *ix, const VsHnswPredicate *predicate, VsHnswNodeSet *set)
+{
+	uint32		homes = ix->meta->space[VS_SPACE_REVMAP].pages;
+	const VsHnswRevmapPage *page;
+	VsHnswRevmapCursor cursor;
+	bool		holds[VS_HNSW_PAGE_SPACE / sizeof(VsHnswRevmapEntry)];
+
+	for (uint32 home = 0; home < homes; home++)
+	{
+		vs_hnsw_revmap_seek(&cursor, ix, home);
+		while ((page = vs_hnsw_revmap_lock(&cursor)) != NULL)
+		{
+			vs_hnsw_predicate_hold(predicate,
+								   vs_entry_columns(vs_hnsw_entry_at(ix->layout, page, 0)),
+								   vs_hnsw_entry_size(ix->layout), page->count, holds);
+			for (uint32 i = 0; i < page->count; i++)
+				if (holds[i])
+					add_to_set(set, vs_hnsw_entry_at(ix->layout, page, i)->node);
+			vs_hnsw_revmap_unlock(&cursor);
+		}
+	}
 }
 
 /* Make the filter's set, unless it is there from an earlier search. */
@@ -135,7 +232,7 @@ make_set(VsHnswScan *state)
 	VsHnswFilter *filter = state->filter;
 	VsHnswNodeSet *set = &filter->set;
 	MemoryContext old = MemoryContextSwitchTo(filter->context);
-	TIDBitmap  *bitmap = filter->make(filter->arg);
+	TIDBitmap  *bitmap = filter->make != NULL ? filter->make(filter->arg) : NULL;
 
 	vs_hnsw_refresh(state->ix);
 	set->size = state->ix->meta->space[VS_SPACE_NODE].next_id;
@@ -143,11 +240,17 @@ make_set(VsHnswScan *state)
 	set->words = MemoryContextAllocExtended(filter->context,
 											(Size) (set->size / 64 + 1) * sizeof(uint64),
 											MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	nodes_of_bitmap(state->ix, bitmap, set);
-	tbm_free(bitmap);
+	if (bitmap != NULL)
+	{
+		nodes_of_bitmap(state->ix, bitmap, state->predicate, set);
+		tbm_free(bitmap);
+		filter->stats.bitmaps++;
+	}
+	else
+		nodes_of_predicate(state->ix, state->predicate, set);
 	MemoryContextSwitchTo(old);
 	filter->made = true;
-	filter->stats.bitmaps++;
+	filter->stats.sets++;
 }
 
 /* Forget the set, because the bitmap would be another one now. */
@@ -178,16 +281,66 @@ vs_hnsw_filter_is_wanted(const VsHnswScan *state)
 {
 	const VsHnswFilter *filter = state->filter;
 
-	if (filter == NULL || filter->make == NULL || state->filtering ||
-		filter->forced == VS_FILTER_PLAIN)
+	if (filter == NULL || state->filtering || filter->forced == VS_FILTER_PLAIN ||
+		(filter->make == NULL && state->predicate == NULL))
 		return false;
 	if (filter->eager || filter->made || filter->forced != VS_FILTER_AUTO)
 		return true;
-	if (vs_hnsw_scan_is_at_limit(state))
+	if (state->starved || vs_hnsw_scan_is_at_limit(state))
 		return true;
-	return state->ngiven >= Max(TRIAL_ROWS * vs_hnsw_ef_search,
-								filter->expected / BITMAP_ROWS_A_ROW) &&
+	return filter->make != NULL && state->ngiven >= Max(TRIAL_ROWS * vs_hnsw_ef_search,
+														filter->expected / BITMAP_ROWS_A_ROW) &&
 		filter->passed < state->ngiven / ENOUGH_PASS;
+}
+
+/*
+ * What it takes to make the set, in visits: the predicate is tested on all
+ * entries of the revmap.
+ */
+#define ENTRIES_A_VISIT		250
+#define BITMAP_ROWS_A_VISIT	5
+
+static double
+cost_of_set(const VsHnswScan *state)
+{
+	const VsHnswFilter *filter = state->filter;
+
+	return filter->make != NULL ? filter->expected / BITMAP_ROWS_A_VISIT :
+		(double) state->ix->meta->space[VS_SPACE_NODE].next_id / ENTRIES_A_VISIT;
+}
+
+static bool
+is_hungry(const VsHnswWalk *walk)
+{
+	return walk->nwindow < walk->ef && !vs_hnsw_walk_is_exhausted(walk);
+}
+
+/*
+ * Run a walk whose window takes only rows that satisfy the scan's predicate.  It
+ * ends hungry, and the scan is starved, if so few rows do that it is better to
+ * find them all through the revmap.
+ */
+#define TRIAL_VISITS	2		/* times the width of the window */
+#define PATIENCE		4		/* times what is expected */
+
+void
+vs_hnsw_filter_try_walk(VsHnswScan *state)
+{
+	VsHnswWalk *walk = state->walk;
+	int			before = walk->nfound;
+	double		need;
+
+	vs_hnsw_scan_set_limits(state, vs_hnsw_max_scan_tuples);
+	walk->max_found = Min(walk->max_found, before + TRIAL_VISITS * walk->ef);
+	vs_hnsw_walk_run(walk);
+	need = (double) (walk->nfound - before) / Max(walk->nwindow, 1) *
+		(walk->ef - walk->nwindow);
+	if (is_hungry(walk) && need <= cost_of_set(state))
+	{
+		walk->max_found = (int) Min(state->max_nodes, walk->nfound + PATIENCE * need);
+		vs_hnsw_walk_run(walk);
+	}
+	state->starved = is_hungry(walk);
 }
 
 /*
@@ -266,7 +419,6 @@ vs_hnsw_filter_take(VsHnswScan *state, uint32 id)
  * in a set that is near the query or independent of it that is about enough,
  * and no more than exact costs; but this much at least, times ef_search.
  */
-#define PATIENCE		4
 #define LEAST_BUDGET	4
 
 static void

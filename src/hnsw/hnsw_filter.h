@@ -32,6 +32,9 @@ vs_hnsw_guided_visits(double nodes, double matches, double ef)
 	return ef * nodes / Max(matches, 1);
 }
 
+/* vecsearch.filter_strategy */
+extern int	vs_hnsw_filter_strategy;
+
 /* A set of nodes: one bit for each id below size. */
 typedef struct VsHnswNodeSet
 {
@@ -84,6 +87,7 @@ typedef struct VsHnswFilterStats
 	bool		guided;
 	bool		exact;
 	int64		bitmaps;		/* built */
+	int64		sets;			/* of nodes that match, found */
 	int64		matches;		/* nodes of the last set */
 	int64		looks;			/* at nodes of the set, without walking */
 	bool		beyond;			/* did a search end at the radius? */

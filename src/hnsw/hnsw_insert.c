@@ -83,13 +83,15 @@ join_node(Insertion *ins, uint32 id)
 		}
 		cell_id = vs_hnsw_change_new_id(&change, VS_SPACE_CELL);
 		if (cell_id == VS_HNSW_INVALID_ID ||
-			!vs_hnsw_revmap_add(&change, &place, ins->tid, id))
+			!vs_hnsw_revmap_add(&change, &place, ins->tid, id,
+								ins->value->columns))
 		{
 			vs_hnsw_change_abort(&change);
 			continue;
 		}
 		cell = vs_hnsw_change_cell(&change, cell_id);
 		cell->tid = *ins->tid;
+		memcpy(vs_cell_columns(cell), ins->value->columns, ix->layout->column_bytes);
 		cell->next = slot->cells;
 		slot->cells = cell_id;
 		slot->err = Max(slot->err, ins->value->err);
@@ -215,7 +217,8 @@ write_node(Insertion *ins)
 			continue;
 		}
 		slot = vs_hnsw_change_slot(&change, id);
-		if (!vs_hnsw_revmap_add(&change, &place, ins->tid, id))
+		if (!vs_hnsw_revmap_add(&change, &place, ins->tid, id,
+								ins->value->columns))
 		{
 			vs_hnsw_change_abort(&change);
 			continue;
@@ -357,8 +360,7 @@ vs_hnsw_aminsert(Relation index, Datum *values, bool *isnull, ItemPointer tid,
 		info->ii_AmCache = cache;
 	}
 	MemoryContextSwitchTo(cache->row_context);
-	if (vs_hnsw_value_load(cache->ix, vs_hnsw_detoast(cache->ix, values[0]),
-						   cache->value))
+	if (vs_hnsw_row_load(cache->ix, values, isnull, cache->value))
 		vs_hnsw_insert_row(cache->ix, cache->value, tid);
 	MemoryContextSwitchTo(old);
 	MemoryContextReset(cache->row_context);

@@ -212,7 +212,8 @@ vs_hnsw_layout_is_sound(const VsHnswLayout *layout, int page_space)
 		layout->dims == 0 || layout->code_dims == 0 ||
 		layout->code_dims > layout->dims || layout->degree == 0 ||
 		layout->max_level >= VS_HNSW_LEVELS || layout->per_page == 0 ||
-		layout->max_level * layout->upper_degree >= layout->degree)
+		layout->max_level * layout->upper_degree >= layout->degree ||
+		layout->column_bytes % 4 != 0)
 		return false;
 
 	/* The rest follows from these, and must fit the page. */

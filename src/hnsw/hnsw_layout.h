@@ -47,7 +47,8 @@ typedef struct VsHnswLayout
 	uint8_t		upper_degree;	/* of these, for each level above 0 */
 	uint8_t		max_level;
 	uint8_t		unused;
-	uint16_t	column_bytes;	/* filter column images */
+	uint16_t	column_bytes;	/* of the image of filter columns, multiple of
+								 * 4; behind the header */
 	uint16_t	code_size;		/* bytes of one link code */
 	uint16_t	row_size;		/* bytes of a self row */
 	uint16_t	slot_size;		/* bytes, multiple of 8 */

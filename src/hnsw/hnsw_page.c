@@ -18,6 +18,7 @@
 #include "compat.h"
 #include "hnsw/hnsw.h"
 
+static void check_columns(const VsHnsw *ix);
 static void copy_meta(VsHnswMeta *to, const VsHnswMeta *from);
 static const VsHnswMeta *check_metapage(Relation rel, Page page);
 
@@ -56,7 +57,9 @@ vs_hnsw_open(Relation rel)
 	ix->metric = vs_hnsw_metric(rel);
 	ix->meta = palloc0(sizeof(VsHnswMeta));
 	ix->layout = &ix->meta->layout;
+	ix->columns = vs_hnsw_columns(rel);
 	vs_hnsw_refresh(ix);
+	check_columns(ix);
 	if (ix->layout->rotated)
 	{
 		Size		size = VS_ROTATE_SIGNS(ix->layout->dims);
@@ -64,6 +67,19 @@ vs_hnsw_open(Relation rel)
 		ix->signs = memcpy(palloc(size), cached_signs(rel, ix->meta), size);
 	}
 	return ix;
+}
+
+/* Has the index been built for the columns that it has? */
+static void
+check_columns(const VsHnsw *ix)
+{
+	if (ix->columns->bytes != ix->layout->column_bytes)
+		ereport(ERROR,
+				(errcode(ERRCODE_INDEX_CORRUPTED),
+				 errmsg("index \"%s\" has %d bytes for its filter columns, not %d",
+						RelationGetRelationName(ix->rel),
+						ix->layout->column_bytes, ix->columns->bytes),
+				 errhint("REINDEX it.")));
 }
 
 /* Read the metapage again.  Takes and releases its share lock. */
@@ -215,9 +231,15 @@ check_page(VsHnsw *ix, Buffer buffer, VsHnswSpace space, uint32 page_no)
 		vs_hnsw_damaged(ix, BufferGetBlockNumber(buffer),
 						"The page is of another kind.");
 	if ((space == VS_SPACE_REVMAP || space == VS_SPACE_REVMAP_MORE) &&
-		((VsHnswRevmapPage *) vs_hnsw_page_data(page))->count > VS_HNSW_REVMAP_PER_PAGE)
+		((VsHnswRevmapPage *) vs_hnsw_page_data(page))->count >
+		vs_hnsw_entries_per_page(ix->layout))
 		vs_hnsw_damaged(ix, BufferGetBlockNumber(buffer),
 						"The page claims more entries than it can hold.");
+	if ((space == VS_SPACE_REVMAP || space == VS_SPACE_REVMAP_MORE) &&
+		((VsHnswRevmapPage *) vs_hnsw_page_data(page))->sorted >
+		((VsHnswRevmapPage *) vs_hnsw_page_data(page))->count)
+		vs_hnsw_damaged(ix, BufferGetBlockNumber(buffer),
+						"The page claims more sorted entries than it has.");
 }
 
 /* Block of a page that the cached directory covers. */
@@ -425,7 +447,7 @@ vs_hnsw_items_per_page(VsHnsw *ix, VsHnswSpace space)
 		case VS_SPACE_NODE:
 			return ix->layout->per_page;
 		case VS_SPACE_CELL:
-			return VS_HNSW_CELLS_PER_PAGE;
+			return vs_hnsw_cells_per_page(ix->layout);
 		default:
 			return 1;
 	}
@@ -462,9 +484,11 @@ vs_hnsw_read_slot(VsHnsw *ix, uint32 id, Buffer *buffer)
 }
 
 VsHnswCell *
-vs_hnsw_cell_at(Page page, uint32 id)
+vs_hnsw_cell_at(const VsHnsw *ix, Page page, uint32 id)
 {
-	return (VsHnswCell *) vs_hnsw_page_data(page) + id % VS_HNSW_CELLS_PER_PAGE;
+	return (VsHnswCell *) (vs_hnsw_page_data(page) +
+						   id % vs_hnsw_cells_per_page(ix->layout) *
+						   vs_hnsw_cell_size(ix->layout));
 }
 
 /*
@@ -579,10 +603,11 @@ vs_hnsw_change_slot(VsHnswChange *change, uint32 id)
 VsHnswCell *
 vs_hnsw_change_cell(VsHnswChange *change, uint32 id)
 {
+	const VsHnsw *ix = change->ix;
 	Page		page = vs_hnsw_change_page(change, VS_SPACE_CELL,
-										   id / VS_HNSW_CELLS_PER_PAGE);
+										   id / vs_hnsw_cells_per_page(ix->layout));
 
-	return vs_hnsw_cell_at(page, id);
+	return vs_hnsw_cell_at(ix, page, id);
 }
 
 static void

@@ -135,7 +135,7 @@ typedef struct VsHnswSlot
 
 StaticAssertDecl(sizeof(VsHnswSlot) == VS_HNSW_SLOT_HEADER, "slot header");
 
-/* One further heap TID of a node. */
+/* One further heap TID of a node; the image of its filter columns follows. */
 typedef struct VsHnswCell
 {
 	uint32		next;			/* next cell of the node or of the free list */
@@ -145,9 +145,19 @@ typedef struct VsHnswCell
 
 StaticAssertDecl(sizeof(VsHnswCell) == 12, "cell");
 
-#define VS_HNSW_CELLS_PER_PAGE	(VS_HNSW_PAGE_SPACE / sizeof(VsHnswCell))
+static inline Size
+vs_hnsw_cell_size(const VsHnswLayout *layout)
+{
+	return sizeof(VsHnswCell) + layout->column_bytes;
+}
 
-/* Which node a heap row belongs to. */
+static inline uint32
+vs_hnsw_cells_per_page(const VsHnswLayout *layout)
+{
+	return VS_HNSW_PAGE_SPACE / vs_hnsw_cell_size(layout);
+}
+
+/* Which node a heap row belongs to; the image of its filter columns follows. */
 typedef struct VsHnswRevmapEntry
 {
 	uint16		block;			/* heap block - first block of the page */
@@ -160,13 +170,50 @@ StaticAssertDecl(sizeof(VsHnswRevmapEntry) == 8, "revmap entry");
 typedef struct VsHnswRevmapPage
 {
 	uint32		more;			/* page of VS_SPACE_REVMAP_MORE, or invalid */
-	uint32		count;
-	VsHnswRevmapEntry entry[FLEXIBLE_ARRAY_MEMBER];
+	uint16		count;
+	uint16		sorted;			/* so many, from the first on, are by block
+								 * and offset */
+	char		entries[FLEXIBLE_ARRAY_MEMBER];
 } VsHnswRevmapPage;
 
-#define VS_HNSW_REVMAP_PER_PAGE \
-	((VS_HNSW_PAGE_SPACE - offsetof(VsHnswRevmapPage, entry)) / \
-	 sizeof(VsHnswRevmapEntry))
+static inline Size
+vs_hnsw_entry_size(const VsHnswLayout *layout)
+{
+	return sizeof(VsHnswRevmapEntry) + layout->column_bytes;
+}
+
+static inline uint32
+vs_hnsw_entries_per_page(const VsHnswLayout *layout)
+{
+	return (VS_HNSW_PAGE_SPACE - offsetof(VsHnswRevmapPage, entries)) /
+		vs_hnsw_entry_size(layout);
+}
+
+static inline VsHnswRevmapEntry *
+vs_hnsw_entry_at(const VsHnswLayout *layout, const VsHnswRevmapPage *page, uint32 i)
+{
+	return (VsHnswRevmapEntry *)
+		((char *) page->entries + i * vs_hnsw_entry_size(layout));
+}
+
+/* Images of filter columns. */
+static inline char *
+vs_entry_columns(const VsHnswRevmapEntry *entry)
+{
+	return (char *) (entry + 1);
+}
+
+static inline char *
+vs_cell_columns(const VsHnswCell *cell)
+{
+	return (char *) (cell + 1);
+}
+
+static inline char *
+vs_slot_columns(const VsHnswSlot *slot)
+{
+	return (char *) (slot + 1);
+}
 
 /* Parts of a slot. */
 static inline void *

@@ -31,11 +31,11 @@
  * full: from the rows the heap has, or else from the size of a row.
  */
 uint32
-vs_hnsw_revmap_span(Relation heap, int dims)
+vs_hnsw_revmap_span(Relation heap, const VsHnswLayout *layout)
 {
 	BlockNumber blocks = RelationGetNumberOfBlocks(heap);
 	double		rows = heap->rd_rel->reltuples;
-	Size		inline_width = dims * sizeof(float4) + 8;
+	Size		inline_width = layout->dims * sizeof(float4) + 8;
 	double		width = inline_width > TOAST_TUPLE_THRESHOLD ?
 	TOAST_POINTER_SIZE : inline_width;
 	double		per_block = (BLCKSZ - SizeOfPageHeaderData) /
@@ -43,7 +43,7 @@ vs_hnsw_revmap_span(Relation heap, int dims)
 
 	if (blocks > 0 && rows > 0)
 		per_block = Max(1.0, rows / blocks);
-	return (uint32) Max(1, 0.75 * VS_HNSW_REVMAP_PER_PAGE / per_block);
+	return (uint32) Max(1, 0.75 * vs_hnsw_entries_per_page(layout) / per_block);
 }
 
 /* Continuations form a list; a list longer than all of them has no end. */
@@ -86,7 +86,8 @@ vs_hnsw_revmap_room(VsHnsw *ix, BlockNumber block)
 		VsHnswRevmapPage *last;
 
 		more = REVMAP_PAGE(BufferGetPage(buffer))->more;
-		full = REVMAP_PAGE(BufferGetPage(buffer))->count == VS_HNSW_REVMAP_PER_PAGE;
+		full = REVMAP_PAGE(BufferGetPage(buffer))->count ==
+			vs_hnsw_entries_per_page(ix->layout);
 		UnlockReleaseBuffer(buffer);
 		if (!full)
 			return place;
@@ -123,68 +124,59 @@ vs_hnsw_revmap_room(VsHnsw *ix, BlockNumber block)
  */
 bool
 vs_hnsw_revmap_add(VsHnswChange *change, const VsHnswRevmapPlace *place,
-				   const ItemPointerData *tid, uint32 node)
+				   const ItemPointerData *tid, uint32 node, const char *columns)
 {
+	const VsHnswLayout *layout = change->ix->layout;
 	VsHnswRevmapPage *page = REVMAP_PAGE(vs_hnsw_change_page(change, place->space,
 															 place->page_no));
 	VsHnswRevmapEntry *entry;
 
-	if (page->count == VS_HNSW_REVMAP_PER_PAGE)
+	if (page->count == vs_hnsw_entries_per_page(layout))
 		return false;
-	entry = &page->entry[page->count++];
+	entry = vs_hnsw_entry_at(layout, page, page->count++);
 	entry->block = place->block;
 	entry->offset = ItemPointerGetOffsetNumber(tid);
 	entry->node = node;
+	memcpy(vs_entry_columns(entry), columns, layout->column_bytes);
 	return true;
 }
 
 /*
- * Reading: the pages of some heap blocks, one after another.  The cursor has
- * copies of them, so that no lock is held between.
+ * Reading: go to a page of the revmap, which must exist, and those that continue
+ * it.
  */
-VsHnswRevmapCursor *
-vs_hnsw_revmap_begin(VsHnsw *ix)
-{
-	VsHnswRevmapCursor *cursor = palloc(sizeof(VsHnswRevmapCursor));
-
-	cursor->ix = ix;
-	cursor->copy = palloc(BLCKSZ);
-	cursor->page_no = VS_HNSW_INVALID_ID;
-	return cursor;
-}
-
-/* Go to a page of the revmap, which must exist, and those that continue it. */
 void
-vs_hnsw_revmap_seek(VsHnswRevmapCursor *cursor, uint32 home)
+vs_hnsw_revmap_seek(VsHnswRevmapCursor *cursor, VsHnsw *ix, uint32 home)
 {
+	cursor->ix = ix;
 	cursor->space = VS_SPACE_REVMAP;
 	cursor->page_no = home;
 	cursor->steps = 0;
 }
 
-/* The next page, or NULL.  An entry added meanwhile may be missed. */
+/*
+ * The next page, which is share-locked until it is unlocked, or NULL.  An entry
+ * added between two pages may be missed.
+ */
 const VsHnswRevmapPage *
-vs_hnsw_revmap_next(VsHnswRevmapCursor *cursor)
+vs_hnsw_revmap_lock(VsHnswRevmapCursor *cursor)
 {
-	Buffer		buffer;
+	const VsHnswRevmapPage *page;
 
 	if (cursor->page_no == VS_HNSW_INVALID_ID)
 		return NULL;
 	check_progress(cursor->ix, &cursor->steps);
-	buffer = vs_hnsw_read_page(cursor->ix, cursor->space, cursor->page_no);
-	memcpy(cursor->copy, vs_hnsw_page_data(BufferGetPage(buffer)),
-		   VS_HNSW_PAGE_SPACE);
-	UnlockReleaseBuffer(buffer);
+	cursor->buffer = vs_hnsw_read_page(cursor->ix, cursor->space, cursor->page_no);
+	page = REVMAP_PAGE(BufferGetPage(cursor->buffer));
 	cursor->space = VS_SPACE_REVMAP_MORE;
-	cursor->page_no = cursor->copy->more;
-	return cursor->copy;
+	cursor->page_no = page->more;
+	return page;
 }
 
 void
-vs_hnsw_revmap_end(VsHnswRevmapCursor *cursor)
+vs_hnsw_revmap_unlock(VsHnswRevmapCursor *cursor)
 {
-	pfree(cursor->copy);
-	pfree(cursor);
+	UnlockReleaseBuffer(cursor->buffer);
 }
 
 /*
@@ -194,29 +186,33 @@ vs_hnsw_revmap_end(VsHnswRevmapCursor *cursor)
 void
 vs_hnsw_revmap_walk(VsHnsw *ix, VsHnswRevmapVisit visit, void *arg)
 {
-	VsHnswRevmapCursor *cursor = vs_hnsw_revmap_begin(ix);
+	VsHnswRevmapCursor cursor;
 	const VsHnswRevmapPage *page;
+	VsHnswRevmapPage *copy = palloc(BLCKSZ);
 	uint32		pages;
 
 	vs_hnsw_refresh(ix);
 	pages = ix->meta->space[VS_SPACE_REVMAP].pages;
 	for (uint32 home = 0; home < pages; home++)
 	{
-		vs_hnsw_revmap_seek(cursor, home);
-		while ((page = vs_hnsw_revmap_next(cursor)) != NULL)
+		vs_hnsw_revmap_seek(&cursor, ix, home);
+		while ((page = vs_hnsw_revmap_lock(&cursor)) != NULL)
 		{
+			memcpy(copy, page, VS_HNSW_PAGE_SPACE);
+			vs_hnsw_revmap_unlock(&cursor);
 			vs_vacuum_delay_point();
-			for (uint32 i = 0; i < page->count; i++)
+			for (uint32 i = 0; i < copy->count; i++)
 			{
+				const VsHnswRevmapEntry *entry = vs_hnsw_entry_at(ix->layout, copy, i);
 				ItemPointerData tid;
 
-				ItemPointerSet(&tid, home * ix->meta->revmap_span +
-							   page->entry[i].block, page->entry[i].offset);
-				visit(&tid, page->entry[i].node, arg);
+				ItemPointerSet(&tid, home * ix->meta->revmap_span + entry->block,
+							   entry->offset);
+				visit(&tid, entry->node, arg);
 			}
 		}
 	}
-	vs_hnsw_revmap_end(cursor);
+	pfree(copy);
 }
 
 static int
@@ -238,7 +234,8 @@ remove_from_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no, uint32 home,
 {
 	VsHnswChange change;
 	VsHnswRevmapPage *page;
-	uint32		kept = 0;
+	uint16		kept = 0;
+	uint16		sorted = 0;
 	uint32		more;
 	bool		changed;
 
@@ -246,15 +243,21 @@ remove_from_page(VsHnsw *ix, VsHnswSpace space, uint32 page_no, uint32 home,
 	page = REVMAP_PAGE(vs_hnsw_change_page(&change, space, page_no));
 	for (uint32 i = 0; i < page->count; i++)
 	{
+		const VsHnswRevmapEntry *entry = vs_hnsw_entry_at(ix->layout, page, i);
 		ItemPointerData tid;
 
-		ItemPointerSet(&tid, home * ix->meta->revmap_span +
-					   page->entry[i].block, page->entry[i].offset);
-		if (!is_dead(&tid, dead, ndead))
-			page->entry[kept++] = page->entry[i];
+		ItemPointerSet(&tid, home * ix->meta->revmap_span + entry->block,
+					   entry->offset);
+		if (is_dead(&tid, dead, ndead))
+			continue;
+		memmove(vs_hnsw_entry_at(ix->layout, page, kept), entry,
+				vs_hnsw_entry_size(ix->layout));
+		kept++;
+		sorted += i < page->sorted;
 	}
 	changed = kept < page->count;
 	page->count = kept;
+	page->sorted = sorted;
 	more = page->more;
 	if (changed)
 		vs_hnsw_change_commit(&change);

@@ -241,6 +241,7 @@ vs_hnsw_scan_start_walk(VsHnswScan *state, const VsHnswNodeSet *allowed)
 {
 	vs_hnsw_scan_new_walk(state);
 	state->walk->allowed = allowed;
+	state->walk->predicate = allowed == NULL ? state->predicate : NULL;
 	if (vs_hnsw_walk_descend(state->walk, 0) >= 0)
 		vs_hnsw_walk_set_ef(state->walk, vs_hnsw_ef_search);
 }
@@ -307,8 +308,18 @@ vs_hnsw_scan_widen(VsHnswScan *state)
 	vs_hnsw_walk_widen(walk);
 }
 
+/* Run the walk of a scan that has no set of nodes. */
+static void
+run_walk(VsHnswScan *state)
+{
+	if (state->predicate != NULL && state->filter->forced != VS_FILTER_PLAIN)
+		vs_hnsw_filter_try_walk(state);
+	else
+		vs_hnsw_walk_run(state->walk);
+}
+
 /*
- * Make the next batch of a scan without a filter.  Returns whether there may
+ * Make the next batch of a scan without a set of nodes.  Returns whether there may
  * be more rows behind it.
  */
 static bool
@@ -317,7 +328,7 @@ next_plain_batch(VsHnswScan *state, bool iterative, bool strict)
 	if (state->walk == NULL)
 	{
 		vs_hnsw_scan_start_walk(state, NULL);
-		vs_hnsw_walk_run(state->walk);
+		run_walk(state);
 		if (state->filter != NULL)
 			state->filter->stats.plain = true;
 	}
@@ -332,8 +343,10 @@ next_plain_batch(VsHnswScan *state, bool iterative, bool strict)
 			return false;
 		}
 		vs_hnsw_scan_widen(state);
-		vs_hnsw_walk_run(state->walk);
+		run_walk(state);
 	}
+	if (state->starved)
+		return true;
 	if (iterative && vs_hnsw_walk_is_exhausted(state->walk))
 		sweep(state);
 	vs_hnsw_batch_from_window(state, strict);
@@ -393,7 +406,7 @@ why_ended(const VsHnswScan *state)
 {
 	if (state->filter != NULL && state->filter->stats.beyond)
 		return VS_SCAN_RADIUS;
-	if (state->filtering)
+	if (state->filtering || state->walk == NULL)
 		return VS_SCAN_EXHAUSTED;
 	if (vs_hnsw_iterative_scan == VS_ITERATIVE_OFF && state->filter == NULL)
 		return VS_SCAN_FIRST_WINDOW;
@@ -408,9 +421,13 @@ why_ended(const VsHnswScan *state)
  * Rows
  * ------------------------------------------------------------------------ */
 
+/* Note a row of a node that has several, if it satisfies the predicate. */
 static void
-add_tid(VsHnswScan *state, const ItemPointerData *tid)
+add_tid(VsHnswScan *state, const ItemPointerData *tid, const char *columns)
 {
+	if (state->predicate != NULL &&
+		!vs_hnsw_predicate_holds(state->predicate, columns))
+		return;
 	if (state->ntids == state->tids_room)
 	{
 		state->tids_room *= 2;
@@ -431,21 +448,21 @@ collect_tids(VsHnswScan *state, const VsHnswSlot *slot)
 	VsHnsw	   *ix = state->ix;
 	const VsHnswSpaceInfo *cells = &ix->meta->space[VS_SPACE_CELL];
 	uint32		id = slot->cells;
+	Size		nrows = 0;
 
 	state->ntids = 0;
-	add_tid(state, &slot->tid);
+	add_tid(state, &slot->tid, vs_slot_columns(slot));
 	while (id != VS_HNSW_INVALID_ID)
 	{
-		uint32		page_no = id / VS_HNSW_CELLS_PER_PAGE;
+		uint32		page_no = id / vs_hnsw_cells_per_page(ix->layout);
 		Buffer		buffer;
 		VsHnswCell *cell;
 
-		if (page_no >= cells->pages ||
-			(Size) state->ntids > vs_hnsw_max_cells(ix))
+		if (page_no >= cells->pages || nrows++ > vs_hnsw_max_cells(ix))
 			return false;
 		buffer = vs_hnsw_read_page(ix, VS_SPACE_CELL, page_no);
-		cell = vs_hnsw_cell_at(BufferGetPage(buffer), id);
-		add_tid(state, &cell->tid);
+		cell = vs_hnsw_cell_at(ix, BufferGetPage(buffer), id);
+		add_tid(state, &cell->tid, vs_cell_columns(cell));
 		id = cell->next;
 		UnlockReleaseBuffer(buffer);
 	}
@@ -563,6 +580,10 @@ vs_hnsw_rescan(IndexScanDesc scan, ScanKey keys, int nkeys, ScanKey orderbys,
 	VsHnswScan *state = (VsHnswScan *) scan->opaque;
 
 	state->stats = vs_hnsw_scan_stats(scan);
+	if (state->filter != NULL && state->predicate != NULL)
+		vs_hnsw_filter_drop_set(state->filter);
+	state->predicate = NULL;
+	state->starved = false;
 	MemoryContextReset(state->context);
 	state->walk = NULL;
 	state->batch = state->late = NULL;
@@ -592,6 +613,24 @@ norm_of(int n, const float *x)
 	for (int i = 0; i < n; i++)
 		sum += (double) x[i] * x[i];
 	return sqrt(sum);
+}
+
+/* What the scan's keys ask of the index's columns. */
+static void
+load_keys(VsHnswScan *state, const IndexScanDescData * scan)
+{
+	MemoryContext old = MemoryContextSwitchTo(state->context);
+
+	state->predicate = vs_hnsw_predicate_make(state->ix->columns, scan->keyData,
+											  scan->numberOfKeys);
+	if (state->predicate != NULL && state->filter == NULL)
+	{
+		state->filter = &state->own;
+		state->own.radius = get_float8_infinity();
+		state->own.forced = (VsHnswStrategy) vs_hnsw_filter_strategy;
+		state->own.context = state->context;
+	}
+	MemoryContextSwitchTo(old);
 }
 
 /* Bring the query into the index's form. */
@@ -680,12 +719,14 @@ vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 			elog(ERROR, "non-MVCC snapshots are not supported with hnsw");
 		vs_count_index_scan(scan);
 		load_query(state, scan->orderByData);
+		load_keys(state, scan);
 		state->rerank = vs_hnsw_rerank;
 		state->stats.searches++;
 		state->stats.ef_search = vs_hnsw_ef_search;
 		state->stats.end = VS_SCAN_ASKED_NO_MORE;
 	}
-	found = next_row(state, &scan->xs_heaptid, &distance.value);
+	found = (state->predicate == NULL || !state->predicate->never) &&
+		next_row(state, &scan->xs_heaptid, &distance.value);
 	state->stats.blocks_hit += blocks_hit() - hit;
 	state->stats.blocks_read += blocks_read() - read;
 	if (!found)
@@ -699,7 +740,7 @@ vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 	distance.isnull = state->no_order;
 	index_store_float8_orderby_distances(scan, &type, &distance,
 										 state->rerank && !state->no_order);
-	scan->xs_recheck = false;
+	scan->xs_recheck = state->predicate != NULL && state->predicate->lossy;
 	return true;
 }
 

@@ -36,7 +36,11 @@ typedef struct VsHnswScan
 	uint32		swept;			/* ids below were swept */
 	int			max_nodes;		/* how many may be visited in all, or 0 */
 
-	VsHnswFilter *filter;		/* or NULL; of the caller */
+	VsHnswPredicate *predicate; /* what the index's columns have to satisfy,
+								 * or NULL; of this search */
+	VsHnswFilter *filter;		/* or NULL; of the caller, or: */
+	VsHnswFilter own;			/* if there is only a predicate */
+	bool		starved;		/* do too few rows satisfy the predicate? */
 	uint32	   *given;			/* nodes handed out before the set was in use */
 	int			ngiven;
 	int			given_room;
@@ -70,6 +74,7 @@ extern void vs_hnsw_scan_widen(VsHnswScan *state);
 extern void vs_hnsw_batch_from_window(VsHnswScan *state, bool strict);
 
 /* hnsw_filter.c: scans of some nodes only */
+extern void vs_hnsw_filter_try_walk(VsHnswScan *state);
 extern bool vs_hnsw_filter_is_wanted(const VsHnswScan *state);
 extern void vs_hnsw_filter_start(VsHnswScan *state);
 extern bool vs_hnsw_filter_next(VsHnswScan *state, bool strict);

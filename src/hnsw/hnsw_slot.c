@@ -40,6 +40,7 @@ vs_hnsw_value_new(VsHnsw *ix)
 
 	value->x = palloc(sizeof(float) * ix->layout->dims);
 	value->row = palloc0(ix->layout->row_size);
+	value->columns = palloc0(ix->layout->column_bytes);
 	value->scale = 1;
 	value->err = 0;
 	return value;
@@ -62,6 +63,21 @@ vs_hnsw_value_load(VsHnsw *ix, const struct varlena *datum, VsHnswValue *value)
 					value->row, &value->scale, err);
 	value->err = ix->metric->kind == VS_METRIC_L1 ? err[1] : err[0];
 	return has_place;
+}
+
+/*
+ * Bring a row's columns, the vector first, into the index's form.  Returns false
+ * if it has no place in the index.  May leave garbage in the memory context.
+ */
+bool
+vs_hnsw_row_load(VsHnsw *ix, const Datum *values, const bool *isnull,
+				 VsHnswValue *value)
+{
+	if (isnull[0] ||
+		!vs_hnsw_value_load(ix, vs_hnsw_detoast(ix, values[0]), value))
+		return false;
+	vs_hnsw_image_make(ix->columns, values, isnull, value->columns);
+	return true;
 }
 
 static uint64
@@ -139,6 +155,7 @@ vs_hnsw_slot_init(VsHnsw *ix, VsHnswSlot *slot, int level,
 	slot->scale = value->scale;
 	slot->err = value->err;
 	slot->tid = *tid;
+	memcpy(vs_slot_columns(slot), value->columns, ix->layout->column_bytes);
 	memcpy(vs_slot_row(ix->layout, slot), value->row, ix->layout->row_size);
 }
 

@@ -152,7 +152,11 @@ drop_first_tid(Vacuum *vacuum, uint32 id, const DeadRow *rows, Size nrows)
 		}
 		if (slot->cells != VS_HNSW_INVALID_ID)
 		{
-			slot->tid = vs_hnsw_change_cell(&change, slot->cells)->tid;
+			const VsHnswCell *cell = vs_hnsw_change_cell(&change, slot->cells);
+
+			slot->tid = cell->tid;
+			memcpy(vs_slot_columns(slot), vs_cell_columns(cell),
+				   vacuum->ix->layout->column_bytes);
 			slot->cells = free_cell(&change, slot->cells);
 		}
 		else
@@ -171,8 +175,8 @@ static VsHnswCell
 peek_cell(VsHnsw *ix, uint32 id)
 {
 	Buffer		buffer = vs_hnsw_read_page(ix, VS_SPACE_CELL,
-										   id / VS_HNSW_CELLS_PER_PAGE);
-	VsHnswCell	cell = *vs_hnsw_cell_at(BufferGetPage(buffer), id);
+										   id / vs_hnsw_cells_per_page(ix->layout));
+	VsHnswCell	cell = *vs_hnsw_cell_at(ix, BufferGetPage(buffer), id);
 
 	UnlockReleaseBuffer(buffer);
 	return cell;

@@ -1,6 +1,9 @@
 /*
  * hnsw_validate.c
  *		Checks an operator class of the access method (amvalidate).
+ *
+ * There are two kinds: of vectors, with a metric and an operator to order by,
+ * and of filter columns, with a column type and operators to search with.
  */
 #include "postgres.h"
 
@@ -23,13 +26,16 @@
 	ereport(INFO, \
 			(errcode(ERRCODE_INVALID_OBJECT_DEFINITION), errmsg(__VA_ARGS__)))
 
-/* The only support function: metric(internal) returns internal. */
+/*
+ * The only support function: metric(internal) or column_type(internal), which
+ * return internal.  *number tells which.
+ */
 static bool
-check_functions(const char *name, CatCList *functions, Oid type)
+check_functions(const char *name, CatCList *functions, Oid type, int *number)
 {
 	bool		valid = true;
-	bool		has_metric = false;
 
+	*number = 0;
 	for (int i = 0; i < functions->n_members; i++)
 	{
 		Form_pg_amproc form = (Form_pg_amproc)
@@ -37,7 +43,8 @@ check_functions(const char *name, CatCList *functions, Oid type)
 
 		if (form->amproclefttype != type)
 			continue;
-		if (form->amprocnum != VS_HNSW_METRIC_PROC)
+		if ((form->amprocnum != VS_HNSW_METRIC_PROC &&
+			 form->amprocnum != VS_HNSW_COLUMN_PROC) || *number != 0)
 		{
 			COMPLAIN("operator class \"%s\" of access method hnsw contains function %s with invalid support number %d",
 					 name, format_procedure(form->amproc), form->amprocnum);
@@ -51,23 +58,59 @@ check_functions(const char *name, CatCList *functions, Oid type)
 			valid = false;
 		}
 		else
-			has_metric = true;
+			*number = form->amprocnum;
 	}
-	if (!has_metric)
+	if (*number == 0)
 	{
-		COMPLAIN("operator class \"%s\" of access method hnsw is missing support function %d",
-				 name, VS_HNSW_METRIC_PROC);
+		COMPLAIN("operator class \"%s\" of access method hnsw is missing support function %d or %d",
+				 name, VS_HNSW_METRIC_PROC, VS_HNSW_COLUMN_PROC);
 		valid = false;
 	}
 	return valid;
 }
 
-/* The only kind of operator: strategy 1, for ordering by a float8. */
+/* Can the operator be one of a vector's class, to order by a float8? */
 static bool
-check_operators(const char *name, CatCList *operators, Oid type)
+check_order(const char *name, const FormData_pg_amop * form)
+{
+	if (form->amopstrategy != 1 || form->amoppurpose != AMOP_ORDER)
+	{
+		COMPLAIN("operator class \"%s\" of access method hnsw contains operator %s with invalid strategy or purpose",
+				 name, format_operator(form->amopopr));
+		return false;
+	}
+	if (!check_amop_signature(form->amopopr, FLOAT8OID, form->amoplefttype,
+							  form->amoprighttype) ||
+		!opfamily_can_sort_type(form->amopsortfamily, FLOAT8OID))
+	{
+		COMPLAIN("operator class \"%s\" of access method hnsw contains operator %s that does not order by double precision",
+				 name, format_operator(form->amopopr));
+		return false;
+	}
+	return true;
+}
+
+/* Can the operator be one of a filter column's class? */
+static bool
+check_search(const char *name, const FormData_pg_amop * form)
+{
+	if (form->amopstrategy < 1 || form->amopstrategy > VS_HNSW_CONTAIN ||
+		form->amoppurpose != AMOP_SEARCH ||
+		!check_amop_signature(form->amopopr, BOOLOID, form->amoplefttype,
+							  form->amoprighttype))
+	{
+		COMPLAIN("operator class \"%s\" of access method hnsw contains operator %s that does not search",
+				 name, format_operator(form->amopopr));
+		return false;
+	}
+	return true;
+}
+
+static bool
+check_operators(const char *name, CatCList *operators, Oid type, bool is_vector)
 {
 	bool		valid = true;
-	bool		has_order = false;
+	int			n = 0;
 
 	for (int i = 0; i < operators->n_members; i++)
 	{
@@ -76,28 +119,14 @@ check_operators(const char *name, CatCList *operators, Oid type)
 
 		if (form->amoplefttype != type)
 			continue;
-		if (form->amopstrategy != 1 || form->amoppurpose != AMOP_ORDER)
-		{
-			COMPLAIN("operator class \"%s\" of access method hnsw contains operator %s with invalid strategy or purpose",
-					 name, format_operator(form->amopopr));
+		if (!(is_vector ? check_order(name, form) : check_search(name, form)))
 			valid = false;
-		}
-		else if (!check_amop_signature(form->amopopr, FLOAT8OID,
-									   form->amoplefttype,
-									   form->amoprighttype) ||
-				 !opfamily_can_sort_type(form->amopsortfamily, FLOAT8OID))
-		{
-			COMPLAIN("operator class \"%s\" of access method hnsw contains operator %s that does not order by double precision",
-					 name, format_operator(form->amopopr));
-			valid = false;
-		}
-		else
-			has_order = true;
+		n++;
 	}
-	if (!has_order)
+	if (n == 0)
 	{
-		COMPLAIN("operator class \"%s\" of access method hnsw is missing its ordering operator",
-				 name);
+		COMPLAIN("operator class \"%s\" of access method hnsw is missing its %s",
+				 name, is_vector ? "ordering operator" : "operators");
 		valid = false;
 	}
 	return valid;
@@ -111,6 +140,7 @@ vs_hnsw_validate(Oid opclass)
 	CatCList   *functions;
 	CatCList   *operators;
 	const char *name;
+	int			number;
 	bool		valid;
 
 	if (!HeapTupleIsValid(tuple))
@@ -120,8 +150,9 @@ vs_hnsw_validate(Oid opclass)
 	functions = SearchSysCacheList1(AMPROCNUM, ObjectIdGetDatum(form->opcfamily));
 	operators = SearchSysCacheList1(AMOPSTRATEGY, ObjectIdGetDatum(form->opcfamily));
 
-	valid = check_functions(name, functions, form->opcintype);
-	valid = check_operators(name, operators, form->opcintype) && valid;
+	valid = check_functions(name, functions, form->opcintype, &number);
+	valid = check_operators(name, operators, form->opcintype,
+							number != VS_HNSW_COLUMN_PROC) && valid;
 
 	ReleaseCatCacheList(functions);
 	ReleaseCatCacheList(operators);

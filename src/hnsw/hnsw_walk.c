@@ -230,7 +230,8 @@ vs_hnsw_walk_set_ef(VsHnswWalk *walk, int ef)
 	walk->ef = ef;
 	walk->window = grow_candidates(walk->window, &walk->window_room, ef + 1);
 	vs_frontier_set_ef(&walk->frontier,
-					   walk->allowed != NULL ? SORTED_FACTOR * ef : ef);
+					   walk->allowed != NULL || walk->predicate != NULL ?
+					   SORTED_FACTOR * ef : ef);
 }
 
 /* Forget what was found and start afresh on a level. */
@@ -460,10 +461,21 @@ arrive(VsHnswWalk *walk, const VsHnswSlot *slot, float *sumsq, float *maxabs)
 	return unlikely(isnan(d)) ? INFINITY : d;
 }
 
+/*
+ * May the window take a node?  Of one that has several rows only the first one's
+ * image is at hand, and any may satisfy the predicate.
+ */
 static bool
-is_allowed(const VsHnswWalk *walk, uint32 id)
+is_wanted(const VsHnswWalk *walk, uint32 id, const VsHnswSlot *slot)
 {
-	return walk->allowed == NULL || vs_nodeset_has(walk->allowed, id);
+	if (walk->level > 0)
+		return true;
+	if (slot->state != VS_NODE_LIVE)
+		return false;
+	if (walk->allowed != NULL)
+		return vs_nodeset_has(walk->allowed, id);
+	return walk->predicate == NULL || slot->cells != VS_HNSW_INVALID_ID ||
+		vs_hnsw_predicate_holds(walk->predicate, vs_slot_columns(slot));
 }
 
 /*
@@ -481,6 +493,7 @@ visit(VsHnswWalk *walk, uint32 id)
 	float		d;
 	float		price[UINT8_MAX + 1];
 	uint32		ids[UINT8_MAX + 1];
+	bool		wanted;
 	int			start;
 	int			n;
 
@@ -498,9 +511,10 @@ visit(VsHnswWalk *walk, uint32 id)
 				worth_of_square(layout, d, sumsq), price);
 	memcpy(ids, vs_slot_ids(layout, slot) + start, n * sizeof(uint32));
 	add_found(walk, id, slot, d, sqrtf(sumsq));
+	wanted = is_wanted(walk, id, slot);
 	UnlockReleaseBuffer(buffer);
 
-	if (walk->level > 0 || (walk->found[walk->nfound].live && is_allowed(walk, id)))
+	if (wanted)
 	{
 		VsHnswCandidate c = {d, (uint32) walk->nfound};
 
