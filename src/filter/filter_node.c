@@ -81,6 +81,8 @@ begin_scan(CustomScanState *css, EState *estate, int eflags)
 	scan->filter.arg = scan;
 	scan->filter.eager = intVal(linitial(plan->custom_private)) != 0;
 	scan->filter.expected = intVal(lsecond(plan->custom_private));
+	scan->filter.wanted = intVal(lthird(plan->custom_private));
+	scan->filter.passing = intVal(lfourth(plan->custom_private));
 	scan->filter.forced = (VsHnswStrategy) vs_hnsw_filter_strategy;
 	scan->filter.context = AllocSetContextCreate(estate->es_query_cxt,
 												 "filtered scan",
@@ -267,7 +269,7 @@ vs_filter_register_scan(void)
 }
 
 CustomScan *
-vs_filter_make_scan(Plan *rows, Plan *bitmap, List *about_bitmap, Expr *radius)
+vs_filter_make_scan(Plan *rows, Plan *bitmap, List *estimates, Expr *radius)
 {
 	CustomScan *scan = makeNode(CustomScan);
 
@@ -277,6 +279,6 @@ vs_filter_make_scan(Plan *rows, Plan *bitmap, List *about_bitmap, Expr *radius)
 		scan->custom_plans = lappend(scan->custom_plans, bitmap);
 	if (radius != NULL)
 		scan->custom_exprs = list_make1(radius);
-	scan->custom_private = about_bitmap;
+	scan->custom_private = estimates;
 	return scan;
 }

@@ -261,21 +261,37 @@ bitmap_pays(const RelOptInfo *rel, double tuples, double bitmap_rows,
 	return eager < plain;
 }
 
-/* What a path costs that makes the bitmap, of so many rows, at once. */
+/*
+ * What a path costs that makes the bitmap, of so many rows, at once.  Where fewer
+ * rows than are wanted are thought to pass, the conditions are mostly not as rare
+ * as that, such as those of places.
+ */
+#define ROWS_TO_FIND_ONE	4
+
 static void
-cost_eager(Path *path, const IndexPath *ordered, Cost bitmap_cost, double matches)
+cost_eager(Path *path, const IndexPath *ordered, Cost bitmap_cost, double matches,
+		   double wanted)
 {
 	const IndexOptInfo *index = ordered->indexinfo;
+	double		rows = path->rows < wanted ? Min(matches, ROWS_TO_FIND_ONE * wanted) :
+	matches;
 	Cost		a_row = (ordered->path.total_cost - ordered->path.startup_cost) /
 	Max(1, index->tuples);
 
 	path->startup_cost = bitmap_cost +
 		vs_hnsw_filtered_search_cost(index, matches);
-	path->total_cost = path->startup_cost + matches * a_row;
+	path->total_cost = path->startup_cost + rows * a_row;
 }
 
 /* A little cheaper than the index scan alone: it does the same, and is safer. */
 #define LAZY_DISCOUNT	(1 - 1e-6)
+
+/* How many rows the query may want. */
+static double
+wanted_rows(const PlannerInfo *root)
+{
+	return root->limit_tuples > 0 ? root->limit_tuples : vs_hnsw_ef_search;
+}
 
 /*
  * Set the costs, whether to make the bitmap, if any, at once, and how many rows
@@ -285,8 +301,6 @@ static void
 cost_path(PlannerInfo *root, Path *path, const IndexPath *ordered,
 		  Path *bitmap, bool *eager, double *bitmap_rows)
 {
-	double		wanted = root->limit_tuples > 0 ? root->limit_tuples :
-	vs_hnsw_ef_search;
 	double		tuples = Max(1, ordered->indexinfo->tuples);
 	double		candidates = Max(1, ordered->indexselectivity *
 								 Max(1, path->parent->tuples));
@@ -305,10 +319,10 @@ cost_path(PlannerInfo *root, Path *path, const IndexPath *ordered,
 	*bitmap_rows = rows_of_bitmap(bitmap, tuples);
 	if (vs_hnsw_filter_strategy == VS_FILTER_AUTO &&
 		bitmap_pays(path->parent, tuples, *bitmap_rows, matches, candidates,
-					wanted))
+					wanted_rows(root)))
 	{
 		*eager = true;
-		cost_eager(path, ordered, bitmap_cost, matches);
+		cost_eager(path, ordered, bitmap_cost, matches, wanted_rows(root));
 	}
 }
 
@@ -324,6 +338,13 @@ copy_path(const void *path, Size size)
 
 	memcpy(copy, path, size);
 	return copy;
+}
+
+/* A number of rows for the plan. */
+static Node *
+estimate_node(double rows)
+{
+	return (Node *) makeInteger((int) Min(rows, INT_MAX));
 }
 
 static void
@@ -349,8 +370,10 @@ offer_filtered_scan(PlannerInfo *root, RelOptInfo *rel, IndexPath *ordered,
 									 copy_path(bitmap, sizeof(BitmapHeapPath)));
 	cost_path(root, &path->path, ordered,
 			  bitmap != NULL ? bitmap->bitmapqual : NULL, &eager, &bitmap_rows);
-	path->custom_private = list_make2(list_make2(makeInteger(eager),
-												 makeInteger((int) Min(bitmap_rows, INT_MAX))),
+	path->custom_private = list_make2(list_make4(makeInteger(eager),
+												 estimate_node(bitmap_rows),
+												 estimate_node(wanted_rows(root)),
+												 estimate_node(rel->rows)),
 									  radius);
 	add_path(rel, &path->path);
 }

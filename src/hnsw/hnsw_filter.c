@@ -99,7 +99,7 @@ static const VsHnswRevmapEntry *
 find_entry(const VsHnswLayout *layout, const VsHnswRevmapPage *page,
 		   const VsHnswRevmapEntry *row)
 {
-	uint32		key = (uint32) row->block << 16 | row->offset;
+	uint32		key = vs_entry_key(row);
 	uint32		low = 0;
 	uint32		high = page->sorted;
 
@@ -107,7 +107,7 @@ find_entry(const VsHnswLayout *layout, const VsHnswRevmapPage *page,
 	{
 		uint32		middle = (low + high) / 2;
 		const VsHnswRevmapEntry *entry = vs_hnsw_entry_at(layout, page, middle);
-		uint32		it = (uint32) entry->block << 16 | entry->offset;
+		uint32		it = vs_entry_key(entry);
 
 		if (it == key)
 			return entry;
@@ -267,13 +267,43 @@ vs_hnsw_filter_drop_set(VsHnswFilter *filter)
  * ------------------------------------------------------------------------ */
 
 /*
- * Without a bitmap a scan goes on while at least one row in ENOUGH_PASS passes,
- * and otherwise for about as long as it takes to make the bitmap: one row costs
- * as much as so many in a bitmap.
+ * What it takes to make the set, in visits: the predicate is tested on all
+ * entries of the revmap.
+ */
+#define ENTRIES_A_VISIT		250
+#define BITMAP_ROWS_A_VISIT	5
+
+static double
+cost_of_set(const VsHnswScan *state)
+{
+	const VsHnswFilter *filter = state->filter;
+
+	return filter->make != NULL ? filter->expected / BITMAP_ROWS_A_VISIT :
+		(double) state->ix->meta->space[VS_SPACE_NODE].next_id / ENTRIES_A_VISIT;
+}
+
+/*
+ * Without a bitmap a scan goes on while the rows that are still wanted should
+ * take less than the bitmap does, as far as those tell that were handed out:
+ * each took as much as so many visits.  If far fewer pass than was expected, those
+ * that do lie elsewhere, where a walk from here finds them badly.
  */
 #define TRIAL_ROWS		2		/* times ef_search, at least */
-#define ENOUGH_PASS		4
-#define BITMAP_ROWS_A_ROW	16
+#define VISITS_A_ROW	3
+#define FAR_FEWER		8
+
+static bool
+too_few_pass(const VsHnswScan *state)
+{
+	const VsHnswFilter *filter = state->filter;
+	double		passed = (double) filter->passed;
+	double		more = passed < filter->wanted ? filter->wanted - passed : passed;
+	double		share = filter->passing / Max(state->ix->meta->space[VS_SPACE_NODE].next_id, 1);
+
+	return state->ngiven >= TRIAL_ROWS * vs_hnsw_ef_search &&
+		(VISITS_A_ROW * more * (state->ngiven + 1) / (passed + 1) > cost_of_set(state) ||
+		 FAR_FEWER * (passed + 1) < share * state->ngiven);
+}
 
 /* Is it time to make the bitmap?  Asked before each batch. */
 bool
@@ -288,25 +318,7 @@ vs_hnsw_filter_is_wanted(const VsHnswScan *state)
 		return true;
 	if (state->starved || vs_hnsw_scan_is_at_limit(state))
 		return true;
-	return filter->make != NULL && state->ngiven >= Max(TRIAL_ROWS * vs_hnsw_ef_search,
-														filter->expected / BITMAP_ROWS_A_ROW) &&
-		filter->passed < state->ngiven / ENOUGH_PASS;
-}
-
-/*
- * What it takes to make the set, in visits: the predicate is tested on all
- * entries of the revmap.
- */
-#define ENTRIES_A_VISIT		250
-#define BITMAP_ROWS_A_VISIT	5
-
-static double
-cost_of_set(const VsHnswScan *state)
-{
-	const VsHnswFilter *filter = state->filter;
-
-	return filter->make != NULL ? filter->expected / BITMAP_ROWS_A_VISIT :
-		(double) state->ix->meta->space[VS_SPACE_NODE].next_id / ENTRIES_A_VISIT;
+	return filter->make != NULL && too_few_pass(state);
 }
 
 static bool

@@ -111,6 +111,8 @@ typedef struct VsHnswFilter
 	void	   *arg;
 	bool		eager;			/* make it at once? else if rows do not pass */
 	double		expected;		/* how many rows go into the bitmap, about */
+	double		wanted;			/* how many rows the caller wants, about */
+	double		passing;		/* how many rows it may let pass, about */
 	VsHnswStrategy forced;		/* or VS_FILTER_AUTO */
 	int64		passed;			/* rows of this search that the caller's other
 								 * conditions let pass; counted by the caller */

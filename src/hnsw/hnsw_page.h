@@ -196,6 +196,13 @@ vs_hnsw_entry_at(const VsHnswLayout *layout, const VsHnswRevmapPage *page, uint3
 		((char *) page->entries + i * vs_hnsw_entry_size(layout));
 }
 
+/* By what entries of one page are sorted: block, then offset. */
+static inline uint32
+vs_entry_key(const VsHnswRevmapEntry *entry)
+{
+	return (uint32) entry->block << 16 | entry->offset;
+}
+
 /* Images of filter columns. */
 static inline char *
 vs_entry_columns(const VsHnswRevmapEntry *entry)

@@ -138,6 +138,11 @@ vs_hnsw_revmap_add(VsHnswChange *change, const VsHnswRevmapPlace *place,
 	entry->offset = ItemPointerGetOffsetNumber(tid);
 	entry->node = node;
 	memcpy(vs_entry_columns(entry), columns, layout->column_bytes);
+	if (page->sorted + 1 == page->count &&
+		(page->sorted == 0 ||
+		 vs_entry_key(vs_hnsw_entry_at(layout, page, page->sorted - 1)) <
+		 vs_entry_key(entry)))
+		page->sorted++;
 	return true;
 }
 

@@ -35,7 +35,7 @@ BEGIN
 			CASE WHEN analyzed THEN 'on' ELSE 'off' END) || query LOOP
 		IF line !~ 'Buffers:|Heap Blocks|Index Pages|Index Searches|Order By' THEN
 			RETURN NEXT regexp_replace(regexp_replace(regexp_replace(line, ' \(actual .*', ''),
-				'Visited: [1-9]\d*|Compared: [1-9]\d{3,}', 'many nodes'), '''\[.*\]''::vector', 'q');
+				'Visited: [1-9]\d*|Compared: [1-9]\d{3,}|Filter: \d{4,}', 'many nodes'), '''\[.*\]''::vector', 'q');
 		END IF;
 	END LOOP;
 END
