@@ -57,6 +57,16 @@
 #define vs_make_restrictinfo(root, clause)	make_simple_restrictinfo(clause)
 #endif
 
+/* Outer joins are no concern of classes of equal expressions since 16. */
+#if PG_VERSION_NUM >= 160000
+#define vs_get_eclass_for_sort_expr(root, expr, families, type) \
+	get_eclass_for_sort_expr(root, expr, families, type, InvalidOid, 0, NULL, true)
+#else
+#define vs_get_eclass_for_sort_expr(root, expr, families, type) \
+	get_eclass_for_sort_expr(root, expr, NULL, families, type, InvalidOid, 0, \
+							 NULL, true)
+#endif
+
 /* vacuum_delay_point tells ANALYZE from VACUUM since 18. */
 #if PG_VERSION_NUM >= 180000
 #define vs_vacuum_delay_point()		vacuum_delay_point(false)

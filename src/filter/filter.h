@@ -21,6 +21,21 @@ extern bool vs_filter_enabled;
  */
 extern IndexPath *vs_filter_add_clauses(PlannerInfo *root, IndexPath *path);
 
+/* filter_radius.c */
+
+/*
+ * The bound that the table's conditions set for the distance by which a scan is
+ * ordered, or NULL.
+ */
+extern Expr *vs_filter_find_radius(const RelOptInfo *rel, const IndexPath *ordered);
+
+/* A scan of ours, ordered by a distance that a condition bounds, or NULL. */
+extern IndexPath *vs_filter_radius_scan(PlannerInfo *root, RelOptInfo *rel);
+
+/* Which share of the rows is within the bound, from a sample of the index. */
+extern double vs_filter_share_within(PlannerInfo *root, const IndexPath *ordered,
+									 Expr *radius);
+
 /* filter_node.c */
 
 /* Make the node known by its name, for plans that parallel workers read. */

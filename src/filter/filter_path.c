@@ -25,9 +25,6 @@
 #include "hnsw/hnsw.h"
 #include "vecsearch.h"
 
-/* btree float_ops: no header of the server names it */
-#define VS_FLOAT_BTREE_FAM	1970
-
 bool		vs_filter_enabled = true;
 
 static set_rel_pathlist_hook_type next_hook;
@@ -135,67 +132,6 @@ plan_bitmap(PlannerInfo *root, RelOptInfo *rel)
 	}
 	PG_END_TRY();
 	return path;
-}
-
-/* Is it the distance by which a scan is ordered, whose column is on the left? */
-static bool
-is_distance(const Node *expr, const Node *distance)
-{
-	const OpExpr *e = (const OpExpr *) expr;
-	const OpExpr *d = (const OpExpr *) distance;
-
-	if (equal(expr, distance))
-		return true;
-	return IsA(expr, OpExpr) && IsA(distance, OpExpr) &&
-		list_length(e->args) == 2 &&
-		get_commutator(e->opno) == d->opno &&
-		equal(linitial(e->args), lsecond(d->args)) &&
-		equal(lsecond(e->args), linitial(d->args));
-}
-
-/* The upper bound that a condition sets for a distance, or NULL. */
-static Expr *
-bound_of(Node *clause, const Node *distance)
-{
-	OpExpr	   *op = (OpExpr *) clause;
-	Node	   *bound;
-	int			strategy;
-
-	if (!IsA(clause, OpExpr) || list_length(op->args) != 2)
-		return NULL;
-	strategy = get_op_opfamily_strategy(op->opno, VS_FLOAT_BTREE_FAM);
-	if ((strategy == BTLessStrategyNumber ||
-		 strategy == BTLessEqualStrategyNumber) &&
-		is_distance(linitial(op->args), distance))
-		bound = lsecond(op->args);
-	else if ((strategy == BTGreaterStrategyNumber ||
-			  strategy == BTGreaterEqualStrategyNumber) &&
-			 is_distance(lsecond(op->args), distance))
-		bound = linitial(op->args);
-	else
-		return NULL;
-	if (exprType(bound) != FLOAT8OID || contain_var_clause(bound) ||
-		contain_volatile_functions(bound))
-		return NULL;
-	return (Expr *) bound;
-}
-
-/* The radius of an ordered scan: what its conditions say of the distance. */
-static Expr *
-find_radius(const RelOptInfo *rel, const IndexPath *ordered)
-{
-	ListCell   *cell;
-
-	foreach(cell, rel->baserestrictinfo)
-	{
-		RestrictInfo *info = lfirst_node(RestrictInfo, cell);
-		Expr	   *radius = bound_of((Node *) info->clause,
-									  linitial(ordered->indexorderbys));
-
-		if (radius != NULL)
-			return radius;
-	}
-	return NULL;
 }
 
 /* ------------------------------------------------------------------------
@@ -326,6 +262,19 @@ cost_path(PlannerInfo *root, Path *path, const IndexPath *ordered,
 	}
 }
 
+/* What a path costs that is there for its radius, and how many rows it has. */
+static void
+cost_radius(PlannerInfo *root, Path *path, const IndexPath *ordered, Expr *radius)
+{
+	double		share = vs_filter_share_within(root, ordered, radius);
+
+	path->rows = Max(1, Min(path->rows, share * ordered->indexinfo->tuples));
+	path->pathkeys = NIL;
+	path->startup_cost = ordered->path.startup_cost;
+	path->total_cost = path->startup_cost +
+		share * (ordered->path.total_cost - path->startup_cost);
+}
+
 /* ------------------------------------------------------------------------
  * The hook
  * ------------------------------------------------------------------------ */
@@ -347,13 +296,11 @@ estimate_node(double rows)
 	return (Node *) makeInteger((int) Min(rows, INT_MAX));
 }
 
-static void
-offer_filtered_scan(PlannerInfo *root, RelOptInfo *rel, IndexPath *ordered,
-					BitmapHeapPath *bitmap, Expr *radius)
+/* The parts of a path that is offered. */
+static CustomPath *
+make_path(RelOptInfo *rel, IndexPath *ordered, BitmapHeapPath *bitmap)
 {
 	CustomPath *path = makeNode(CustomPath);
-	bool		eager;
-	double		bitmap_rows;
 
 	path->path.pathtype = T_CustomScan;
 	path->path.parent = rel;
@@ -368,13 +315,60 @@ offer_filtered_scan(PlannerInfo *root, RelOptInfo *rel, IndexPath *ordered,
 	if (bitmap != NULL)
 		path->custom_paths = lappend(path->custom_paths,
 									 copy_path(bitmap, sizeof(BitmapHeapPath)));
+	return path;
+}
+
+/* What the path's plan has to know; see vs_filter_make_scan. */
+static List *
+about_plan(const PlannerInfo *root, const RelOptInfo *rel, bool eager,
+		   double bitmap_rows, Expr *radius)
+{
+	return list_make2(list_make4(makeInteger(eager),
+								 estimate_node(bitmap_rows),
+								 estimate_node(wanted_rows(root)),
+								 estimate_node(rel->rows)),
+					  radius);
+}
+
+/* Beside an ordered scan of ours. */
+static void
+offer_filtered_scan(PlannerInfo *root, RelOptInfo *rel, IndexPath *ordered)
+{
+	BitmapHeapPath *bitmap = plan_bitmap(root, rel);
+	Expr	   *radius;
+	CustomPath *path;
+	bool		eager;
+	double		bitmap_rows;
+
+	ordered = vs_filter_add_clauses(root, ordered);
+	radius = vs_filter_find_radius(rel, ordered);
+	if (bitmap == NULL && radius == NULL && ordered->indexclauses == NIL)
+		return;
+	path = make_path(rel, ordered, bitmap);
 	cost_path(root, &path->path, ordered,
 			  bitmap != NULL ? bitmap->bitmapqual : NULL, &eager, &bitmap_rows);
-	path->custom_private = list_make2(list_make4(makeInteger(eager),
-												 estimate_node(bitmap_rows),
-												 estimate_node(wanted_rows(root)),
-												 estimate_node(rel->rows)),
-									  radius);
+	path->custom_private = about_plan(root, rel, eager, bitmap_rows, radius);
+	add_path(rel, &path->path);
+}
+
+/*
+ * Where a condition bounds a distance, and no order asks for it: for SELECT only,
+ * since as any search of the graph it may miss a row.
+ */
+static void
+offer_radius_scan(PlannerInfo *root, RelOptInfo *rel)
+{
+	IndexPath  *ordered = vs_filter_radius_scan(root, rel);
+	CustomPath *path;
+	Expr	   *radius;
+
+	if (ordered == NULL)
+		return;
+	radius = vs_filter_find_radius(rel, ordered);
+	ordered = vs_filter_add_clauses(root, ordered);
+	path = make_path(rel, ordered, NULL);
+	cost_radius(root, &path->path, ordered, radius);
+	path->custom_private = about_plan(root, rel, false, 0, radius);
 	add_path(rel, &path->path);
 }
 
@@ -395,23 +389,18 @@ add_filtered_scan(PlannerInfo *root, RelOptInfo *rel, Index rti,
 				  RangeTblEntry *rte)
 {
 	IndexPath  *ordered;
-	BitmapHeapPath *bitmap;
-	Expr	   *radius;
 
 	if (next_hook != NULL)
 		next_hook(root, rel, rti, rte);
 	if (!vs_filter_enabled || !enable_indexscan || !enable_bitmapscan ||
 		rte->rtekind != RTE_RELATION || rte->inh ||
-		root->query_pathkeys == NIL || !has_conditions(rel))
+		!has_conditions(rel))
 		return;
 	ordered = find_ordered_scan(rel);
-	if (ordered == NULL)
-		return;
-	ordered = vs_filter_add_clauses(root, ordered);
-	bitmap = plan_bitmap(root, rel);
-	radius = find_radius(rel, ordered);
-	if (bitmap != NULL || radius != NULL || ordered->indexclauses != NIL)
-		offer_filtered_scan(root, rel, ordered, bitmap, radius);
+	if (ordered != NULL)
+		offer_filtered_scan(root, rel, ordered);
+	else if (root->parse->commandType == CMD_SELECT)
+		offer_radius_scan(root, rel);
 }
 
 void

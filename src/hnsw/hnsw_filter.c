@@ -246,8 +246,11 @@ make_set(VsHnswScan *state)
 		tbm_free(bitmap);
 		filter->stats.bitmaps++;
 	}
-	else
+	else if (state->predicate != NULL)
 		nodes_of_predicate(state->ix, state->predicate, set);
+	else
+		for (uint32 id = 0; id < set->size; id++)
+			add_to_set(set, id);
 	MemoryContextSwitchTo(old);
 	filter->made = true;
 	filter->stats.sets++;
@@ -305,6 +308,13 @@ too_few_pass(const VsHnswScan *state)
 		 FAR_FEWER * (passed + 1) < share * state->ngiven);
 }
 
+/* Is there nothing but a radius? */
+static bool
+is_of_all(const VsHnswScan *state)
+{
+	return state->filter->make == NULL && state->predicate == NULL;
+}
+
 /* Is it time to make the bitmap?  Asked before each batch. */
 bool
 vs_hnsw_filter_is_wanted(const VsHnswScan *state)
@@ -312,7 +322,7 @@ vs_hnsw_filter_is_wanted(const VsHnswScan *state)
 	const VsHnswFilter *filter = state->filter;
 
 	if (filter == NULL || state->filtering || filter->forced == VS_FILTER_PLAIN ||
-		(filter->make == NULL && state->predicate == NULL))
+		(is_of_all(state) && isinf(filter->radius)))
 		return false;
 	if (filter->eager || filter->made || filter->forced != VS_FILTER_AUTO)
 		return true;
@@ -375,7 +385,7 @@ choose_exact(const VsHnswScan *state)
 
 	if (forced != VS_FILTER_AUTO)
 		return forced == VS_FILTER_EXACT;
-	return state->left.count <= LOOKS_A_VISIT *
+	return is_of_all(state) || state->left.count <= LOOKS_A_VISIT *
 		expected_visits(state, vs_hnsw_ef_search);
 }
 
@@ -535,6 +545,7 @@ search_exact(VsHnswScan *state, bool strict)
 		vs_hnsw_scan_new_walk(state);
 	walk = state->walk;
 	floor = in_order ? state->last_bound : -get_float8_infinity();
+	state->held_back = in_order;
 	state->width = state->width == 0 ? FIRST_WIDTH * vs_hnsw_ef_search :
 		MORE_WIDTH * state->width;
 	state->width = Min(state->width, Max(most, 1));
@@ -596,5 +607,45 @@ vs_hnsw_filter_is_beyond(VsHnswScan *state)
 		state->nbatch--;
 	state->filter->stats.beyond = n > 0 &&
 		(state->exact ? state->nbatch < n : state->nbatch == 0);
+	if (state->filter->stats.beyond && state->exact && state->held_back)
+	{
+		state->late_only = true;	/* these are left for one more pass */
+		return false;
+	}
 	return state->filter->stats.beyond;
+}
+
+/* How many nodes a sample has. */
+#define SAMPLE	256
+
+double
+vs_hnsw_share_within(Relation index, Datum query, double radius)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext,
+												  "hnsw sample",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	VsHnswScan	state = {.ix = vs_hnsw_open(index),.context = context};
+	uint32		nodes = state.ix->meta->space[VS_SPACE_NODE].next_id;
+	double		step = nodes / (double) SAMPLE;
+	int			looked = 0;
+	double		within = 0.5;
+
+	state.query = vs_hnsw_value_new(state.ix);
+	vs_hnsw_scan_load_query(&state, query, false);
+	vs_hnsw_scan_new_walk(&state);
+	for (int i = 0; i < SAMPLE && i < (int) nodes; i++)
+	{
+		VsHnswFound found;
+		uint32		id = step > 1 ? (uint32) (i * step) : (uint32) i;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!vs_hnsw_walk_look(state.walk, id, &found))
+			continue;
+		looked++;
+		within += vs_hnsw_lower_bound(&state, &found) <= radius;
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return Min(within / Max(looked, 1), 1);
 }

@@ -10,6 +10,7 @@
 
 #include "access/relscan.h"
 #include "nodes/tidbitmap.h"
+#include "utils/relcache.h"
 
 #include "hnsw/hnsw_page.h"
 
@@ -121,6 +122,12 @@ typedef struct VsHnswFilter
 	VsHnswNodeSet set;
 	VsHnswFilterStats stats;
 } VsHnswFilter;
+
+/*
+ * Which share of the nodes is within a distance of a query, a vector of the
+ * index's type, from a sample of them: never less than what the sample can tell.
+ */
+extern double vs_hnsw_share_within(Relation index, Datum query, double radius);
 
 extern void vs_hnsw_scan_set_filter(IndexScanDesc scan, VsHnswFilter *filter);
 extern void vs_hnsw_filter_drop_set(VsHnswFilter *filter);

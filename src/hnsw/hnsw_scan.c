@@ -335,6 +335,8 @@ next_plain_batch(VsHnswScan *state, bool iterative, bool strict)
 	else if (iterative)
 	{
 		vs_hnsw_scan_set_limits(state, vs_hnsw_max_scan_tuples);
+		if (vs_hnsw_filter_is_wanted(state))
+			return true;
 		if (vs_hnsw_scan_is_at_limit(state))
 		{
 			/* who was visited but had no place in a window is the rest */
@@ -634,14 +636,14 @@ load_keys(VsHnswScan *state, const IndexScanDescData * scan)
 }
 
 /* Bring the query into the index's form. */
-static void
-load_query(VsHnswScan *state, ScanKey key)
+void
+vs_hnsw_scan_load_query(VsHnswScan *state, Datum query, bool isnull)
 {
 	MemoryContext old = MemoryContextSwitchTo(state->context);
 	int			dims = state->ix->layout->dims;
 
 	vs_hnsw_refresh(state->ix);
-	if (key->sk_flags & SK_ISNULL)
+	if (isnull)
 	{
 		memset(state->query->x, 0, sizeof(float) * dims);
 		state->no_order = true;
@@ -649,7 +651,7 @@ load_query(VsHnswScan *state, ScanKey key)
 	else
 		state->no_order =
 			!vs_hnsw_value_load(state->ix,
-								vs_hnsw_detoast(state->ix, key->sk_argument),
+								vs_hnsw_detoast(state->ix, query),
 								state->query);
 	state->query_norm = norm_of(dims, state->query->x);
 	MemoryContextSwitchTo(old);
@@ -718,7 +720,8 @@ vs_hnsw_gettuple(IndexScanDesc scan, ScanDirection dir)
 		if (!IsMVCCSnapshot(scan->xs_snapshot))
 			elog(ERROR, "non-MVCC snapshots are not supported with hnsw");
 		vs_count_index_scan(scan);
-		load_query(state, scan->orderByData);
+		vs_hnsw_scan_load_query(state, scan->orderByData->sk_argument,
+								(scan->orderByData->sk_flags & SK_ISNULL) != 0);
 		load_keys(state, scan);
 		state->rerank = vs_hnsw_rerank;
 		state->stats.searches++;

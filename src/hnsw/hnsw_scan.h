@@ -48,6 +48,8 @@ typedef struct VsHnswScan
 	VsHnswNodeSet left;			/* nodes of it that were not handed out */
 	bool		exact;			/* look at all nodes that are left? */
 	double		width;			/* of the last exact search */
+	bool		held_back;		/* did the last exact search leave out what
+								 * comes too late? */
 	bool		late_only;		/* are only those left that come too late? */
 	bool		ended;			/* are there no more batches? */
 
@@ -64,6 +66,7 @@ extern double vs_hnsw_lower_bound(const VsHnswScan *state,
 								  const VsHnswFound *found);
 extern double vs_hnsw_scan_key(const VsHnswScan *state,
 							   const VsHnswFound *found);
+extern void vs_hnsw_scan_load_query(VsHnswScan *state, Datum query, bool isnull);
 extern void vs_hnsw_scan_new_walk(VsHnswScan *state);
 extern void vs_hnsw_scan_start_walk(VsHnswScan *state,
 									const VsHnswNodeSet *allowed);

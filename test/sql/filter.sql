@@ -188,7 +188,7 @@ CREATE TABLE filter_radius (name text, op text, class text);
 INSERT INTO filter_radius VALUES ('l2', '<->', 'vector_l2_ops'), ('ip', '<#>', 'vector_ip_ops'),
 	('cosine', '<=>', 'vector_cosine_ops'), ('l1', '<+>', 'vector_l1_ops');
 -- by every metric and for many radii: as many rows as there are within, none beyond
-CREATE FUNCTION within(op text, seed bigint, share float8, extra text, OUT satisfied bool, OUT got int, OUT wanted int, OUT ended bool)
+CREATE FUNCTION within(op text, seed bigint, share float8, extra text, ordered bool, OUT satisfied bool, OUT got int, OUT wanted int, OUT ended bool)
 	LANGUAGE plpgsql AS $$
 DECLARE
 	q text := quote_literal(filter_vector(seed, 16)) || '::vector';
@@ -202,7 +202,8 @@ BEGIN
 	SET LOCAL enable_indexscan = on;
 	SET LOCAL enable_seqscan = off;
 	SET LOCAL enable_sort = off;
-	query := format('SELECT v %s %s AS d FROM filter_item WHERE v %1$s %2$s <= %3$L::float8 %4$s ORDER BY v %1$s %2$s', op, q, r, extra);
+	query := format('SELECT v %s %s AS d FROM filter_item WHERE v %1$s %2$s <= %3$L::float8 %4$s', op, q, r, extra)
+		|| CASE WHEN ordered THEN format(' ORDER BY v %s %s', op, q) ELSE '' END;
 	EXECUTE format('SELECT count(*), coalesce(bool_and(d <= %L::float8), true) FROM (%s) s', r, query) INTO got, satisfied;
 	ended := false;
 	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS off) ' || query LOOP
@@ -220,13 +221,36 @@ BEGIN
 END
 $$;
 SET hnsw.ef_search = 100;
-SELECT name, extra, bool_and(satisfied) AS satisfied, bool_and(got <= wanted) AS none_beyond,
+SELECT name, extra, ordered, bool_and(satisfied) AS satisfied, bool_and(got <= wanted) AS none_beyond,
 		sum(got)::float8 / sum(wanted) >= 0.95 AS recalled, bool_and(ended) AS ended
 	FROM filter_radius, (VALUES (0.0005), (0.005), (0.05)) s (share), (VALUES (''), ('AND price < 300')) e (extra),
-		generate_series(-20, -16) seed, within(op, seed, share, extra)
+		(VALUES (true), (false)) o (ordered), generate_series(-20, -16) seed, within(op, seed, share, extra, ordered)
+	WHERE ordered OR extra = ''
+	GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+-- none is missing if all nodes are looked at, by force or at the end of what a scan may visit
+SET vecsearch.filter_strategy = exact;
+SELECT name, ordered, bool_and(satisfied) AS satisfied, bool_and(got = wanted) AS all_found
+	FROM filter_radius, (VALUES (0.0005), (0.05), (0.9), (1)) s (share), (VALUES (true), (false)) o (ordered),
+		generate_series(-20, -18) seed, within(op, seed, share, '', ordered)
 	GROUP BY 1, 2 ORDER BY 1, 2;
+RESET vecsearch.filter_strategy;
+SET hnsw.max_scan_tuples = 200;
+SELECT name, ordered, bool_and(satisfied) AS satisfied, bool_and(got = wanted) AS all_found
+	FROM filter_radius, (VALUES (0.9), (1)) s (share), (VALUES (true), (false)) o (ordered),
+		generate_series(-20, -18) seed, within(op, seed, share, '', ordered)
+	GROUP BY 1, 2 ORDER BY 1, 2;
+RESET hnsw.max_scan_tuples;
 RESET hnsw.ef_search;
 DROP INDEX filter_item_l2, filter_item_ip, filter_item_cosine, filter_item_l1;
+-- without ORDER BY: not for what is changed, nor where a bitmap has fewer rows
+SET enable_seqscan = off;
+SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE filter_vector(-1, 16) <-> v < 1.2');
+SELECT * FROM filter_plan('DELETE FROM filter_item WHERE v <-> filter_vector(-1, 16) < 1.2');
+SELECT * FROM filter_plan('SELECT id FROM filter_item WHERE v <-> filter_vector(-1, 16) < 1.2 AND cat = 5 AND price < 5');
+SELECT * FROM filter_plan('SELECT q.i, count(*) FROM generate_series(1, 3) q (i) JOIN filter_item n ON n.cat = q.i WHERE v <-> filter_vector(-1, 16) < 1.2 GROUP BY 1');
+SELECT count(*) FROM filter_item WHERE v <-> NULL < 1.2;
+SELECT count(*) FROM filter_item WHERE v <-> '[1,2]' < 1.2;
+RESET enable_seqscan;
 -- NULL, NaN and infinity as radius; a radius that is a parameter of a rescan
 PREPARE filter_radius_query (float8) AS SELECT count(*) FROM (SELECT id FROM filter_item
 	WHERE v <-> filter_vector(-1, 16) < $1 ORDER BY v <-> filter_vector(-1, 16) LIMIT 30) q;
