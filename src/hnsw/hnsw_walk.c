@@ -209,6 +209,7 @@ vs_hnsw_walk_new(VsHnsw *ix, const float *q)
 	walk->planes = planes;
 	walk->keep_rows = false;
 	walk->allowed = NULL;
+	walk->predicate = NULL;
 	memset(&walk->work, 0, sizeof(walk->work));
 	walk->seek_twin = false;
 	walk->twin = VS_HNSW_INVALID_ID;

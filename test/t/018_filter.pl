@@ -115,6 +115,7 @@ my @indexes = ('(a)', '(b)', 'USING gin (tags)', 'USING gist (at)', 'USING brin 
 #	trial		seed of its rows
 #	rows
 #	class, options	of its vectors' index
+#	columns		to filter by, in that index
 #	dims, steps	of its vectors
 #	indexes		on other columns
 #	analyze, vacuum	whether they are done when it has its rows
@@ -125,11 +126,12 @@ sub table_sql
 	my $row = "i % 60, floor(random() * 1000), ARRAY[i % 30, floor(random() * 30)]::int[],
 		point(random() * 100, random() * 100), i * 100 / $t->{rows},
 		CASE WHEN i % 50 = 0 THEN NULL ELSE $vector END";
+	my $columns = join ', ', "v vector_$t->{class}_ops", @{ $t->{columns} };
 
 	return join ";\n", "SELECT setseed(0.0001 * $t->{trial})", 'DROP TABLE IF EXISTS t', 'BEGIN',
 		"CREATE TABLE t (id int, a int, b int, tags int[], at point, day int, v vector($t->{dims}))",
 		"INSERT INTO t SELECT i, $row FROM generate_series(1, $t->{rows}) i",
-		"CREATE INDEX t_v ON t USING hnsw (v vector_$t->{class}_ops) WITH ($t->{options})",
+		"CREATE INDEX t_v ON t USING hnsw ($columns) WITH ($t->{options})",
 		(map { "CREATE INDEX ON t $_" } @{ $t->{indexes} }),
 		$t->{analyze} ? 'ANALYZE t' : (), 'COMMIT', 'BEGIN',
 		'UPDATE t SET b = b + 1 WHERE id % 7 = 0',
@@ -148,6 +150,7 @@ sub large_table
 
 	return { trial => $trial, rows => (300, 1500, 4000)[ $trial % 3 ], class => $class, op => $op, options => 'm = 16',
 		dims => $dims, steps => $dims < 4 ? 10 : 0, indexes => [ @indexes[ 0 .. 4 ] ],
+		columns => ([], ['b'], [ 'tags', 'b' ], [ 'a', 'day', 'id' ])[ int($trial / 2) % 4 ],
 		analyze => 1, vacuum => $trial % 2, queries => 60, varied => 'false' };
 }
 
@@ -161,7 +164,7 @@ sub small_table
 	return { trial => $trial, rows => 5 + int rand rand 400, class => $class, op => $op,
 		options => "m = $m, ef_construction = " . ($m * 2 + int rand 50), dims => 1 + int rand 24,
 		steps => (2, 10, 1000, $class =~ /hellinger|jensen/ ? 100 : 0)[ rand 4 ],
-		indexes => [ grep { rand() < .35 } @indexes ],
+		indexes => [ grep { rand() < .35 } @indexes ], columns => [ grep { rand() < .3 } qw(a b tags day id) ],
 		analyze => rand() < .7, vacuum => rand() < .5, queries => 4 + int rand 5, varied => 'true' };
 }
 
