@@ -2,8 +2,9 @@
  * hnsw_filter.c
  *		Scans of some nodes only.
  *
- * A bitmap of heap rows becomes a set of nodes through the revmap, so that
- * neither of the two ways to search them reads the table:
+ * A bitmap of heap rows, and conditions on filter columns, become a set of nodes
+ * through the revmap, so that neither of the two ways to search them reads the
+ * table:
  *
  * - guided: the walk of hnsw_walk.c, whose window takes nodes of the set only.
  *   All others are walked over, so it visits about ef / share of the nodes.
@@ -14,8 +15,8 @@
  * happens where the set lies far from the query, exact follows.  So the two
  * together cost at most about twice the cheaper one, and no row is missed.
  *
- * A scan that expects most rows to pass does without the bitmap until it sees
- * that they do not.
+ * A scan that expects most rows to pass does without the set until it sees that
+ * they do not.
  */
 #include "postgres.h"
 
