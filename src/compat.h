@@ -210,8 +210,17 @@ typedef pg_cryptohash_ctx VsSha256;
 #define vs_sha256_final(ctx, out)	(pg_cryptohash_final(ctx, out, 32) >= 0)
 #define vs_sha256_free(ctx)			pg_cryptohash_free(ctx)
 #else
-#include "common/sha2.h"
-typedef pg_sha256_ctx VsSha256;
+/*
+ * common/sha2.h of 13 includes headers of OpenSSL, which the server's do not
+ * bring along.  OpenSSL's context has 112 bytes, the server's own 104.
+ */
+typedef struct VsSha256
+{
+	uint64		room[16];
+} VsSha256;
+extern void pg_sha256_init(VsSha256 *ctx);
+extern void pg_sha256_update(VsSha256 *ctx, const uint8 *data, size_t len);
+extern void pg_sha256_final(VsSha256 *ctx, uint8 *out);
 #define vs_sha256_create()			((VsSha256 *) palloc(sizeof(VsSha256)))
 #define vs_sha256_init(ctx)			(pg_sha256_init(ctx), true)
 #define vs_sha256_update(ctx, data, len) \
