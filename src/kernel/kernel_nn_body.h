@@ -674,6 +674,14 @@ typedef struct Head
 
 typedef float Four __attribute__((vector_size(16), aligned(4)));
 
+/* Of clang and gcc since 12; what older ones call it, clang does not know. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define shuffle_4(a, b, ...)	__builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+typedef int FourPlaces __attribute__((vector_size(16)));
+#define shuffle_4(a, b, ...)	__builtin_shuffle(a, b, (FourPlaces) {__VA_ARGS__})
+#endif
+
 /* 4 x 4 floats, turned; rows ld floats apart. */
 INLINE void
 transpose_4(const float *from, size_t ld, float *to)
@@ -691,14 +699,14 @@ transpose_4(const float *from, size_t ld, float *to)
 	memcpy(&r1, from + ld, sizeof(r1));
 	memcpy(&r2, from + 2 * ld, sizeof(r2));
 	memcpy(&r3, from + 3 * ld, sizeof(r3));
-	a = __builtin_shufflevector(r0, r1, 0, 4, 1, 5);
-	b = __builtin_shufflevector(r2, r3, 0, 4, 1, 5);
-	c = __builtin_shufflevector(r0, r1, 2, 6, 3, 7);
-	d = __builtin_shufflevector(r2, r3, 2, 6, 3, 7);
-	r0 = __builtin_shufflevector(a, b, 0, 1, 4, 5);
-	r1 = __builtin_shufflevector(a, b, 2, 3, 6, 7);
-	r2 = __builtin_shufflevector(c, d, 0, 1, 4, 5);
-	r3 = __builtin_shufflevector(c, d, 2, 3, 6, 7);
+	a = shuffle_4(r0, r1, 0, 4, 1, 5);
+	b = shuffle_4(r2, r3, 0, 4, 1, 5);
+	c = shuffle_4(r0, r1, 2, 6, 3, 7);
+	d = shuffle_4(r2, r3, 2, 6, 3, 7);
+	r0 = shuffle_4(a, b, 0, 1, 4, 5);
+	r1 = shuffle_4(a, b, 2, 3, 6, 7);
+	r2 = shuffle_4(c, d, 0, 1, 4, 5);
+	r3 = shuffle_4(c, d, 2, 3, 6, 7);
 	memcpy(to, &r0, sizeof(r0));
 	memcpy(to + VS_NN_PANEL, &r1, sizeof(r1));
 	memcpy(to + 2 * VS_NN_PANEL, &r2, sizeof(r2));
