@@ -122,6 +122,7 @@ INSERT INTO plan_shape (shape, query) VALUES
 		ORDER BY v <-> plan_vector(-2) LIMIT 10'),
 	('exists or', 'SELECT id FROM plan_item i WHERE n < 200 AND (cat = 1 OR EXISTS (SELECT FROM plan_tie t
 		WHERE t.id = i.cat AND t.n < 1000)) ORDER BY v <-> plan_vector(-2) LIMIT 10'),
+	-- a condition that is about no row: there is no filtered scan
 	('exists, of no row', 'SELECT id FROM plan_item WHERE n < 200 AND EXISTS (SELECT FROM plan_tie WHERE n = 7)
 		ORDER BY v <-> plan_vector(-2) LIMIT 10'),
 	('in', 'SELECT id FROM plan_item WHERE n < 200 AND cat IN (SELECT id FROM plan_tie WHERE n < 1000)
@@ -170,13 +171,15 @@ SELECT pruned('SELECT s.id FROM generate_series(2, 3) q, LATERAL (SELECT id FROM
 	WHERE part = q AND cat = 3 ORDER BY v <-> plan_vector(-2) LIMIT 5) s');
 SELECT pruned('SELECT s.id FROM generate_series(2, 3) q, LATERAL (SELECT id FROM plan_parts
 	WHERE part < q AND cat = q ORDER BY v <-> plan_vector(-2) LIMIT 5) s');
-SELECT pruned('SELECT id FROM plan_parts WHERE part = (SELECT id FROM plan_tie WHERE id = 3) AND cat = 3 ORDER BY v <-> plan_vector(-2) LIMIT 5');
+SELECT pruned('SELECT id FROM plan_parts WHERE part = (SELECT id FROM plan_tie WHERE id = 3) AND cat = 3
+	ORDER BY v <-> plan_vector(-2) LIMIT 5');
 COMMIT;
 TRUNCATE plan_shape;
 INSERT INTO plan_shape (shape, query) VALUES
 	('all', 'SELECT id FROM plan_parts WHERE cat = 3 ORDER BY v <-> plan_vector(-2) LIMIT 10'),
 	('two of three', 'SELECT id FROM plan_parts WHERE part IN (1, 3) AND cat = 3 ORDER BY v <-> plan_vector(-2) LIMIT 10'),
-	('by a subquery', 'SELECT id FROM plan_parts WHERE part = (SELECT id FROM plan_tie WHERE id = 3) AND cat = 3 ORDER BY v <-> plan_vector(-2) LIMIT 10'),
+	('by a subquery', 'SELECT id FROM plan_parts WHERE part = (SELECT id FROM plan_tie WHERE id = 3) AND cat = 3
+		ORDER BY v <-> plan_vector(-2) LIMIT 10'),
 	('by a join', 'SELECT s.id FROM generate_series(0, 4) q, LATERAL (SELECT id FROM plan_parts
 		WHERE part = q AND cat = 3 ORDER BY v <-> plan_vector(-2) LIMIT 10) s'),
 	('by a join, other bitmaps', 'SELECT s.id FROM generate_series(0, 9) q, LATERAL (SELECT id FROM plan_parts

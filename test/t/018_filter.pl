@@ -165,7 +165,7 @@ sub small_table
 		options => "m = $m, ef_construction = " . ($m * 2 + int rand 50), dims => 1 + int rand 24,
 		steps => (2, 10, 1000, $class =~ /hellinger|jensen/ ? 100 : 0)[ rand 4 ],
 		indexes => [ grep { rand() < .35 } @indexes ], columns => [ grep { rand() < .3 } qw(a b tags day id) ],
-		analyze => rand() < .7, vacuum => rand() < .5, queries => 4 + int rand 5, varied => 'true' };
+		analyze => rand() < .7, vacuum => rand() < .3, queries => 4 + int rand 5, varied => 'true' };
 }
 
 # Make such tables, one after another, and ask queries of each.
