@@ -33,13 +33,24 @@ static set_rel_pathlist_hook_type next_hook;
  * From path to plan
  * ------------------------------------------------------------------------ */
 
+/*
+ * A part's plan without the Result that checks conditions of no column: there is
+ * one over the whole node, too.
+ */
+static Plan *
+without_gate(Plan *plan)
+{
+	return IsA(plan, Result) ? outerPlan(plan) : plan;
+}
+
 /* plans are an index scan and perhaps a bitmap heap scan, whose bitmap is taken. */
 static Plan *
 plan_path(PlannerInfo *root, RelOptInfo *rel, CustomPath *path, List *tlist,
 		  List *clauses, List *plans)
 {
-	Plan	   *rows = linitial(plans);
-	Plan	   *bitmap = list_length(plans) > 1 ? outerPlan(lsecond(plans)) : NULL;
+	Plan	   *rows = without_gate(linitial(plans));
+	Plan	   *bitmap = list_length(plans) > 1 ?
+	outerPlan(without_gate(lsecond(plans))) : NULL;
 	CustomScan *scan = vs_filter_make_scan(rows, bitmap,
 										   linitial(path->custom_private),
 										   lsecond(path->custom_private));
@@ -372,18 +383,6 @@ offer_radius_scan(PlannerInfo *root, RelOptInfo *rel)
 	add_path(rel, &path->path);
 }
 
-/* Are there conditions, all of them the table's own business? */
-static bool
-has_conditions(const RelOptInfo *rel)
-{
-	ListCell   *cell;
-
-	foreach(cell, rel->baserestrictinfo)
-		if (lfirst_node(RestrictInfo, cell)->pseudoconstant)
-		return false;
-	return rel->baserestrictinfo != NIL;
-}
-
 static void
 add_filtered_scan(PlannerInfo *root, RelOptInfo *rel, Index rti,
 				  RangeTblEntry *rte)
@@ -394,7 +393,7 @@ add_filtered_scan(PlannerInfo *root, RelOptInfo *rel, Index rti,
 		next_hook(root, rel, rti, rte);
 	if (!vs_filter_enabled || !enable_indexscan || !enable_bitmapscan ||
 		rte->rtekind != RTE_RELATION || rte->inh ||
-		!has_conditions(rel))
+		rel->baserestrictinfo == NIL)
 		return;
 	ordered = find_ordered_scan(rel);
 	if (ordered != NULL)

@@ -122,7 +122,7 @@ INSERT INTO plan_shape (shape, query) VALUES
 		ORDER BY v <-> plan_vector(-2) LIMIT 10'),
 	('exists or', 'SELECT id FROM plan_item i WHERE n < 200 AND (cat = 1 OR EXISTS (SELECT FROM plan_tie t
 		WHERE t.id = i.cat AND t.n < 1000)) ORDER BY v <-> plan_vector(-2) LIMIT 10'),
-	-- a condition that is about no row: there is no filtered scan
+	-- a condition that is about no row
 	('exists, of no row', 'SELECT id FROM plan_item WHERE n < 200 AND EXISTS (SELECT FROM plan_tie WHERE n = 7)
 		ORDER BY v <-> plan_vector(-2) LIMIT 10'),
 	('in', 'SELECT id FROM plan_item WHERE n < 200 AND cat IN (SELECT id FROM plan_tie WHERE n < 1000)
