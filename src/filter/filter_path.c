@@ -341,7 +341,17 @@ about_plan(const PlannerInfo *root, const RelOptInfo *rel, bool eager,
 					  radius);
 }
 
-/* Beside an ordered scan of ours. */
+/* Does the index check all conditions of the table by itself? */
+static bool
+checks_all(const RelOptInfo *rel, const IndexPath *ordered)
+{
+	return list_length(ordered->indexclauses) == list_length(rel->baserestrictinfo);
+}
+
+/*
+ * Beside an ordered scan of ours.  Where its filter columns tell all, a bitmap for
+ * later would only tell it again.
+ */
 static void
 offer_filtered_scan(PlannerInfo *root, RelOptInfo *rel, IndexPath *ordered)
 {
@@ -358,6 +368,8 @@ offer_filtered_scan(PlannerInfo *root, RelOptInfo *rel, IndexPath *ordered)
 	path = make_path(rel, ordered, bitmap);
 	cost_path(root, &path->path, ordered,
 			  bitmap != NULL ? bitmap->bitmapqual : NULL, &eager, &bitmap_rows);
+	if (!eager && checks_all(rel, ordered))
+		path->custom_paths = list_make1(linitial(path->custom_paths));
 	path->custom_private = about_plan(root, rel, eager, bitmap_rows, radius);
 	add_path(rel, &path->path);
 }
