@@ -113,6 +113,22 @@ VACUUM column_item;
 SELECT f.* FROM column_find('NOT yes AND tags @> ''{4}''', 'exact', 3000) f;
 SELECT f.* FROM column_find('NOT yes AND tags @> ''{4}''', 'plain', 3000) f;
 
+-- builds by several processes, and beyond the memory
+ALTER TABLE column_item SET (parallel_workers = 2);
+SET max_parallel_maintenance_workers = 2;
+REINDEX INDEX column_item_v;
+SELECT hnsw_check('column_item_v', true);
+SELECT f.* FROM column_find('whole > 490', 'exact', 3000) f;
+SET max_parallel_maintenance_workers = 0;
+SET maintenance_work_mem = '1MB';
+SET client_min_messages = warning;
+REINDEX INDEX column_item_v;
+RESET client_min_messages;
+RESET maintenance_work_mem;
+SELECT hnsw_check('column_item_v', true);
+SELECT f.* FROM column_find('whole > 490', 'exact', 3000) f;
+SELECT f.* FROM column_find('NOT yes AND tags @> ''{4}''', 'exact', 3000) f;
+
 -- without the custom scan, and together with a bitmap of another index
 SET vecsearch.enable_filtered_scan = off;
 SELECT f.* FROM column_find('whole > 1400', 'exact', 10) f;
