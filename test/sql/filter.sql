@@ -25,7 +25,7 @@ CREATE INDEX filter_item_name ON filter_item USING hash (name);
 CREATE INDEX filter_item_part ON filter_item (id) WHERE cat = 5;
 VACUUM ANALYZE filter_item;
 
--- The plan of a query, without costs
+-- The plan of a query, without costs and what not every server says
 CREATE FUNCTION filter_plan(query text, analyzed bool DEFAULT false) RETURNS SETOF text
 	LANGUAGE plpgsql SET enable_seqscan = off SET enable_sort = off AS $$
 DECLARE
@@ -33,7 +33,7 @@ DECLARE
 BEGIN
 	FOR line IN EXECUTE format('EXPLAIN (COSTS off, TIMING off, SUMMARY off, ANALYZE %s) ',
 			CASE WHEN analyzed THEN 'on' ELSE 'off' END) || query LOOP
-		IF line !~ 'Buffers:|Heap Blocks|Index Pages|Index Searches|Order By' THEN
+		IF line !~ 'Buffers:|Heap Blocks|Index Pages|Index Searches|Order By|HNSW:|Disabled:|^ *Planning:' THEN
 			RETURN NEXT regexp_replace(regexp_replace(regexp_replace(line, ' \(actual .*', ''),
 				'Visited: [1-9]\d*|Compared: [1-9]\d{3,}|Filter: \d{4,}', 'many nodes'), '''\[.*\]''::vector', 'q');
 		END IF;
@@ -54,6 +54,7 @@ DECLARE
 	line text;
 BEGIN
 	SET LOCAL enable_seqscan = on;
+	SET LOCAL enable_sort = on;
 	SET LOCAL enable_indexscan = off;
 	EXECUTE format('SELECT array_agg(id) FROM (%s) q', query) INTO truth;
 	SET LOCAL enable_indexscan = on;
@@ -302,7 +303,29 @@ FETCH BACKWARD 2 FROM filter_cursor;
 COMMIT;
 FETCH 2 FROM filter_cursor;
 CLOSE filter_cursor;
+-- Some servers (13.16, 18.6) lose the ctid of rows whose order the executor
+-- settles, and cannot lock them, here as with their own indexes.
+SET vecsearch.rerank = off;
 SELECT count(*) FROM (SELECT id FROM filter_item WHERE cat = 3 ORDER BY v <-> filter_vector(-1, 16) LIMIT 4 FOR UPDATE) q;
+RESET vecsearch.rerank;
+CREATE TABLE filter_polygon (p polygon);
+INSERT INTO filter_polygon SELECT polygon(3, circle(point(i * 37 % 100 + 10, i * 61 % 100 + 10), 1 + i % 7))
+	FROM generate_series(1, 1000) i;
+CREATE INDEX ON filter_polygon USING gist (p);
+CREATE FUNCTION filter_locked(query text) RETURNS bigint
+	LANGUAGE plpgsql SET enable_seqscan = off SET enable_sort = off AS $$
+DECLARE
+	n bigint;
+BEGIN
+	EXECUTE format('SELECT count(*) FROM (%s LIMIT 4 FOR UPDATE) q', query) INTO n;
+	RETURN n;
+EXCEPTION WHEN internal_error THEN
+	RETURN NULL;
+END
+$$;
+SELECT filter_locked('SELECT id FROM filter_item WHERE cat = 3 ORDER BY v <-> filter_vector(-1, 16)')
+	IS NOT DISTINCT FROM filter_locked('SELECT p FROM filter_polygon ORDER BY p <-> point(0,0)') AS as_with_gist;
+DROP TABLE filter_polygon;
 CREATE VIEW filter_view WITH (security_barrier) AS SELECT * FROM filter_item WHERE price < 500;
 SELECT * FROM filter_plan('SELECT id FROM filter_view WHERE cat = 3 ORDER BY v <-> filter_vector(-1, 16) LIMIT 4');
 CREATE ROLE filter_reader;
