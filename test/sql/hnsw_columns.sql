@@ -18,8 +18,8 @@ CREATE TABLE column_item (id int, small smallint, whole int, large bigint, real_
 -- one row in four has the vector of another
 CREATE FUNCTION column_rows(first int, last int) RETURNS SETOF column_item LANGUAGE sql AS $$
 	SELECT i, (i % 50 - 25)::smallint, i * 7919 % 1000 - 500, i::bigint * 10000000000 % 700000000000,
-		CASE WHEN i % 97 = 0 THEN 'NaN' WHEN i % 89 = 0 THEN '-Infinity' ELSE i % 100 / 8.0 - 5 END::real,
-		CASE WHEN i % 97 = 0 THEN 'NaN' WHEN i % 89 = 0 THEN 'Infinity' WHEN i % 10 = 0 THEN '-0' ELSE i % 100 / 7.0 - 5 END::float8,
+		CASE WHEN i % 97 = 0 THEN 'NaN' WHEN i % 89 = 0 THEN '-Infinity' ELSE (i % 100 / 8.0 - 5)::real END,
+		CASE WHEN i % 97 = 0 THEN 'NaN' WHEN i % 89 = 0 THEN 'Infinity' WHEN i % 10 = 0 THEN '-0' ELSE (i % 100 / 7.0 - 5)::float8 END,
 		CASE WHEN i % 97 = 0 THEN 'NaN' ELSE (i % 200 - 100)::numeric / 3 END,
 		i % 3 = 0, '2026-01-01'::date + i % 365,
 		'2026-01-01'::timestamp + i % 500 * interval '7 hours',
@@ -50,6 +50,7 @@ DECLARE
 	line text;
 BEGIN
 	SET LOCAL enable_seqscan = on;
+	SET LOCAL enable_sort = on;
 	SET LOCAL enable_indexscan = off;
 	EXECUTE format('SELECT array_agg(d) FROM (%s) q (d)', query) INTO truth;
 	SET LOCAL enable_indexscan = on;
