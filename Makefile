@@ -46,6 +46,14 @@ PGXS := $(shell $(PG_CONFIG) --pgxs 2>/dev/null)
 # Debian has PGXS in the package of the client: the headers are what tells.
 SERVER_HEADER := $(wildcard $(shell $(PG_CONFIG) --includedir-server 2>/dev/null)/postgres.h)
 
+# Debian's 13 comes without the driver of isolation tests.
+ifeq ($(wildcard $(dir $(PGXS))../test/isolation/pg_isolation_regress),)
+ifneq ($(filter installcheck isolation,$(MAKECMDGOALS)),)
+$(info This server has no driver for isolation tests; they are left out.)
+endif
+ISOLATION :=
+endif
+
 # These goals are scripts.  They need no server headers, install what is
 # missing, and call make again for the rest.  PGXS stays out while one of them
 # is made, for it has a "check" of its own.
