@@ -7,7 +7,7 @@ COMMENT ON FUNCTION hnswhandler(internal) IS
 
 CREATE ACCESS METHOD hnsw TYPE INDEX HANDLER hnswhandler;
 COMMENT ON ACCESS METHOD hnsw IS
-	'approximate nearest neighbors by a hierarchical navigable small world graph (arXiv 1603.09320) whose links carry codes of the neighbors (arXiv 2405.12497); serves ORDER BY column <operator> constant; options m (links of a node, 2 to 100) and ef_construction (width of the search while building, 4 to 1000, at least 2 m)';
+	'approximate nearest neighbors by a hierarchical navigable small world graph (arXiv 1603.09320) whose links carry codes of the neighbors (arXiv 2405.12497); serves ORDER BY column <operator> constant, and column <operator> constant < radius; further columns of the index are filter columns, whose conditions a search tests without reading the table; options m (links of a node, 2 to 100) and ef_construction (width of the search while building, 4 to 1000, at least 2 m)';
 
 CREATE FUNCTION hnsw_vector_l2_support(internal) RETURNS internal
 	AS 'MODULE_PATHNAME', 'vs_hnsw_vector_l2_support' LANGUAGE C

@@ -130,6 +130,7 @@ measure()
 		return
 	fi
 	ask vecsearch vecsearch
+	ask vecsearch 'forced sort' 'enable_indexscan = off'
 	for strategy in exact guided plain; do
 		ask vecsearch "forced $strategy" "vecsearch.filter_strategy = $strategy" \
 			"enable_sort = off" "enable_seqscan = off"

@@ -36,7 +36,7 @@ const rows = [['condition', 'matches', ...ways, 'x strict', 'x relaxed', 'x best
 for (const [name, byWay] of cells) {
   const ours = byWay.get('vecsearch');
   const times = (way) => (ours && byWay.has(way) ? (byWay.get(way).ms / ours.ms).toFixed(1) : '');
-  const forced = [...byWay].filter(([way]) => way.startsWith('forced') || way.startsWith('bitmap'))
+  const forced = [...byWay].filter(([way]) => way.startsWith('forced'))
     .filter(([, c]) => c.recall >= 0.95 && c.served === 1).map(([, c]) => c.ms);
 
   rows.push([name, matches.get(name), ...ways.map((w) => cell(byWay.get(w))),
