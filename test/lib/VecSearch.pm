@@ -196,6 +196,8 @@ sub whole_through_index
 		END
 		\$\$;
 		SET enable_seqscan = off;
+		-- some servers (13.16, 18.6) lose the ctid of what the executor orders
+		SET vecsearch.rerank = off;
 		SET hnsw.max_scan_tuples = 2147483647;
 		SET hnsw.scan_mem_multiplier = 1000;
 		WITH scanned AS MATERIALIZED (SELECT ctid AS at FROM $o{table}
