@@ -295,6 +295,10 @@ check_revmap_page(Check *check, Page page)
 		if (!is_given_out(check, VS_SPACE_NODE, entry->node))
 			damaged(check, "Entry %u of the revmap's page is of node %u, which does not exist.",
 					i, entry->node);
+		if (i > 0 && i < map->sorted &&
+			vs_entry_key(vs_hnsw_entry_at(check->ix->layout, map, i - 1)) >=
+			vs_entry_key(entry))
+			damaged(check, "Entry %u of the revmap's page is out of order.", i);
 	}
 	if (!is_end_or_given_out(check, VS_SPACE_REVMAP_MORE, map->more))
 		damaged(check, "The revmap goes on in page %u, which does not exist.",

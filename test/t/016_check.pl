@@ -126,7 +126,7 @@ ok($free != NONE && $next_free != NONE && $free_cell != NONE, 'there are free no
 
 # entries of the revmap's first page
 my $map = page_at(REVMAP, 0) + DATA;
-my $entries = u32($sound, $map + 4);
+my $entries = u16($sound, $map + 4);
 
 # where the entry of a row, given as in a node or cell, is
 sub entry_at
@@ -135,7 +135,7 @@ sub entry_at
 	my $block = u16($sound, $tid_at) * 65536 + u16($sound, $tid_at + 2);
 	my $page = page_at(REVMAP, int($block / $span)) + DATA;
 
-	for my $i (0 .. u32($sound, $page + 4) - 1)
+	for my $i (0 .. u16($sound, $page + 4) - 1)
 	{
 		my $at = $page + 8 + 8 * $i;
 
@@ -169,7 +169,10 @@ my @damages = (
 		[ page_at(NODE, 1) + 24, 'L', 0 ] ],
 	[ 'a page of another space', qr/The page is of another kind/,
 		[ page_at(CELL, 0) + 28, 'S', NODE ] ],
-	[ 'a revmap page too full', qr/more entries than it can hold/, [ $map + 4, 'L', 5000 ] ],
+	[ 'a revmap page too full', qr/more entries than it can hold/, [ $map + 4, 'S', 5000 ] ],
+	[ 'more sorted entries than entries', qr/more sorted entries than it has/, [ $map + 6, 'S', $entries + 1 ] ],
+	[ 'sorted entries in another order', qr/Entry 1 of the revmap's page is out of order/,
+		[ $map + 8, 'a*', substr($sound, $map + 16, 8) . substr($sound, $map + 8, 8) ] ],
 	[ 'a state that is none', qr/A node has impossible fields/, [ slot_at($live), 'C', 3 ] ],
 	[ 'a level that is none', qr/A node has impossible fields/, [ slot_at($live) + 1, 'C', 4 ] ],
 	[ 'too many links', qr/A node has impossible fields/, [ slot_at($live) + 4, 'C', 255 ] ],
@@ -224,9 +227,9 @@ my @damages = (
 	[ 'a row that left its node', qr/Heap row \(\d+,\d+\) is in the revmap but not in its node $rich/,
 		[ slot_at($rich) + 12, 'L', NONE ] ],
 	[ 'a row that left the revmap', qr/Heap row \(\d+,\d+\) of node \d+ is not in the revmap/,
-		[ $map + 4, 'L', $entries - 1 ] ],
+		[ $map + 4, 'SS', $entries - 1, 0 ] ],
 	[ 'a row twice in the revmap', qr/Heap row \(\d+,\d+\) of node \d+ is twice in the revmap/,
-		[ $map + 8, 'a*', substr($sound, $map + 16, 8) ] ],
+		[ $map + 6, 'S', 0 ], [ $map + 8, 'a*', substr($sound, $map + 16, 8) ] ],
 	[ 'a row twice in its node', qr/Heap row \(\d+,\d+\) of node $rich is twice in the node/,
 		[ cell_at($cell) + 4, 'a*', substr($sound, slot_at($rich) + 24, 6) ] ],
 	[ 'a row of another node', qr/Heap row \(\d+,\d+\) is in the revmap but not in its node|is not in the revmap/,
@@ -234,9 +237,9 @@ my @damages = (
 	[ 'an entry of no node', qr/Entry 0 of the revmap's page is of node $nodes, which does not exist/,
 		[ $map + 12, 'L', $nodes ] ],
 	[ 'an entry of no heap row', qr/Entry 0 of the revmap's page is of an impossible heap row/,
-		[ $map + 10, 'S', 0 ] ],
+		[ $map + 6, 'S', 0 ], [ $map + 10, 'S', 0 ] ],
 	[ 'an entry of another home', qr/Entry 0 of the revmap's page is of an impossible heap row/,
-		[ $map + 8, 'S', $span ] ],
+		[ $map + 6, 'S', 0 ], [ $map + 8, 'S', $span ] ],
 	[ 'a revmap that goes on nowhere', qr/The revmap goes on in page 7, which does not exist/,
 		[ $map, 'L', 7 ] ],
 	[ 'an entry node that is none', qr/The entry is node $nodes, which does not exist/,
@@ -305,7 +308,7 @@ like(check('item_v', 'false'), qr/The directory goes on to block/, 'a file cut s
 {
 	my $entry = entry_at(cell_at($cell) + 4);
 	my $page = int($entry / BLOCK) * BLOCK + DATA;
-	my $last = u32($sound, $page + 4) - 1;
+	my $last = u16($sound, $page + 4) - 1;
 	my ($block, $offset) = (
 		u16($sound, cell_at($cell) + 4) * 65536 + u16($sound, cell_at($cell) + 6),
 		u16($sound, cell_at($cell) + 8));
@@ -316,7 +319,7 @@ like(check('item_v', 'false'), qr/The directory goes on to block/, 'a file cut s
 		[ cell_at($cell) + 8, 'S', 0 ],
 		[ of_space('free_head', CELL), 'L', $cell ],
 		[ $entry, 'a*', substr($sound, $page + 8 + 8 * $last, 8) ],
-		[ $page + 4, 'L', $last ]);
+		[ $page + 4, 'SS', $last, 0 ]);
 	my $visible = $node->safe_psql('postgres', "SELECT count(*) FROM item WHERE ctid = '($block,$offset)'");
 
 	is($visible, 1, 'a row missing: it is in the table');
