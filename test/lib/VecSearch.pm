@@ -25,7 +25,7 @@ use PostgreSQL::Test::Cluster;
 use Test::More;
 
 our @EXPORT = qw(start_node start_pair vectors recall_at_least same_answers
-  whole_through_index);
+  whole_through_index answer_of);
 
 # start_node(NAME, CONFIGURATION_LINE...): a started server with the extension
 sub start_node
@@ -210,6 +210,17 @@ sub whole_through_index
 
 	is($answer, '0 twice, 0 missing', $o{name});
 	return;
+}
+
+# answer_of($session, SQL): what a session of background_psql answers.  Some
+# servers (13.16) leave their own mark where it answers nothing.
+sub answer_of
+{
+	my ($session, $sql) = @_;
+	my $answer = $session->query($sql);
+
+	$answer =~ s/^background_psql: QUERY_SEPARATOR\n?//;
+	return $answer;
 }
 
 # same_answers($node_a, $node_b, SQL, NAME): tests that both say the same

@@ -140,7 +140,7 @@ $node->safe_psql('postgres', q{CREATE TABLE kept (id int, v vector(48));
 	CREATE INDEX kept_v ON kept USING hnsw (v vector_cosine_ops) WITH (m = 10, ef_construction = 50);
 	CREATE DATABASE copy});
 my $dump = $node->basedir . '/dump.sql';
-$node->command_ok([ 'pg_dump', '-f', $dump, '-t', 'kept', '-e', 'vecsearch', 'postgres' ], 'dumped');
+$node->command_ok([ 'pg_dump', '-f', $dump, '-T', '[^k]*', 'postgres' ], 'dumped');
 $node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, 'copy' ], 'restored');
 is($node->safe_psql('copy', q{SELECT indexdef FROM pg_indexes WHERE indexname = 'kept_v'}),
 	"CREATE INDEX kept_v ON public.kept USING hnsw (v vector_cosine_ops) WITH (m='10', ef_construction='50')",
