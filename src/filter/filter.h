@@ -45,7 +45,8 @@ extern void vs_filter_register_scan(void);
  * A node over an index scan of ours, which also checks all conditions, and a
  * tree of bitmap index scans or NULL.  estimates: four integers, whether to make
  * the bitmap at once, how many rows its index scans may return, how many rows the
- * query wants, and how many may pass all conditions.  radius: an expression of type float8, the distance beyond which no row passes, or NULL.
+ * query wants, and how many may pass all conditions.  radius: an expression of
+ * type float8, the distance beyond which no row passes, or NULL.
  */
 extern CustomScan *vs_filter_make_scan(Plan *rows, Plan *bitmap,
 									   List *estimates, Expr *radius);

@@ -24,7 +24,7 @@
 
 /* Is it a comparison of the column with any element of a constant array? */
 static bool
-is_any_of_column(const ScalarArrayOpExpr * any, IndexOptInfo *index, int column)
+is_any_of_column(const ScalarArrayOpExpr *any, IndexOptInfo *index, int column)
 {
 	Oid			collation = index->indexcollations[column];
 	Node	   *array = lsecond(any->args);

@@ -149,17 +149,6 @@ plan_bitmap(PlannerInfo *root, RelOptInfo *rel)
  * Costs
  * ------------------------------------------------------------------------ */
 
-/*
- * Whether to make the bitmap at once is not decided by the planner's costs, which
- * are wrong by a factor of ten here: they think that each row is read from the
- * disk.  These are times, in visits of a walk (some .7 us), of rows in memory:
- * GloVe, 340,000 rows, conditions from .01 to 50 %.
- */
-#define TIME_OF_BITMAP_ROW	0.2
-#define TIME_OF_ENTRY		0.004	/* of the revmap, to test its columns */
-#define TIME_OF_LOOK		0.35
-#define TIME_OF_ROW			3.0
-
 /* How many rows the index scans of a bitmap return in all. */
 static double
 rows_of_bitmap(const Path *path, double tuples)
@@ -183,7 +172,7 @@ rows_of_bitmap(const Path *path, double tuples)
 static double
 time_of_search(double tuples, double matches)
 {
-	return Min(TIME_OF_LOOK * matches,
+	return Min(VS_TIME_OF_LOOK * matches,
 			   vs_hnsw_guided_visits(tuples, matches, vs_hnsw_ef_search));
 }
 
@@ -191,19 +180,22 @@ time_of_search(double tuples, double matches)
  * Does the bitmap pay, for a query that wants so many rows?  candidates: rows
  * whose filter columns satisfy the index's conditions; matches: those of them
  * that are in the bitmap, too.
+ *
+ * That is not decided by the planner's costs, which are wrong by a factor of ten
+ * here: they think that each row is read from the disk.
  */
 static bool
 bitmap_pays(const RelOptInfo *rel, double tuples, double bitmap_rows,
 			double matches, double candidates, double wanted)
 {
 	double		passing = Max(1, rel->rows);
-	double		eager = TIME_OF_BITMAP_ROW * bitmap_rows +
+	double		eager = VS_TIME_OF_BITMAP_ROW * bitmap_rows +
 	time_of_search(tuples, matches) +
-	TIME_OF_ROW * wanted * Max(1, matches / passing);
+	VS_TIME_OF_ROW * wanted * Max(1, matches / passing);
 	double		walk = vs_hnsw_guided_visits(tuples, candidates, vs_hnsw_ef_search);
-	double		plain = Min(walk, TIME_OF_ENTRY * tuples +
+	double		plain = Min(walk, VS_TIME_OF_ENTRY * tuples +
 							time_of_search(tuples, candidates)) +
-	TIME_OF_ROW * wanted * Max(1, candidates / passing);
+	VS_TIME_OF_ROW * wanted * Max(1, candidates / passing);
 
 	return eager < plain;
 }

@@ -259,7 +259,6 @@ write_cells(VsBuild *build)
 	uint32		nodes = pg_atomic_read_u32(&build->shared->nodes.used);
 	PageWriter	writer = begin_pages(build, VS_SPACE_CELL, 0);
 	const VsHnswLayout *layout = graph->layout;
-	uint32		per_page = vs_hnsw_cells_per_page(layout);
 	char	   *page = NULL;
 	uint32		cell_id = 0;
 
@@ -274,10 +273,9 @@ write_cells(VsBuild *build)
 		{
 			VsHnswCell *cell;
 
-			if (cell_id % per_page == 0)
+			if (cell_id % vs_hnsw_cells_per_page(layout) == 0)
 				page = next_page(&writer);
-			cell = (VsHnswCell *) (page + cell_id % per_page *
-								   vs_hnsw_cell_size(layout));
+			cell = vs_hnsw_cell_in(layout, page, cell_id);
 			cell->tid = vs_build_twin(graph, twin)->tid;
 			memcpy(vs_cell_columns(cell), vs_build_twin(graph, twin)->columns,
 				   layout->column_bytes);

@@ -29,35 +29,11 @@
  * ------------------------------------------------------------------------ */
 
 static bool
-integer_key(Datum value, int size, int64 *key)
+integer_key(Datum value, Oid type, Oid collation, int64 *key)
 {
-	*key = size == 2 ? DatumGetInt16(value) :
-		size == 4 ? DatumGetInt32(value) : DatumGetInt64(value);
+	*key = type == INT2OID ? DatumGetInt16(value) :
+		type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value);
 	return true;
-}
-
-static int
-size_of_integer(Oid type, int own)
-{
-	return type == INT2OID ? 2 : type == INT4OID ? 4 : type == INT8OID ? 8 : own;
-}
-
-static bool
-int2_key(Datum value, Oid type, Oid collation, int64 *key)
-{
-	return integer_key(value, size_of_integer(type, 2), key);
-}
-
-static bool
-int4_key(Datum value, Oid type, Oid collation, int64 *key)
-{
-	return integer_key(value, size_of_integer(type, 4), key);
-}
-
-static bool
-int8_key(Datum value, Oid type, Oid collation, int64 *key)
-{
-	return integer_key(value, size_of_integer(type, 8), key);
 }
 
 /* As the server orders them: both zeros are equal, NaN comes last. */
@@ -201,9 +177,9 @@ vs_hnsw_##name##_support(PG_FUNCTION_ARGS) \
 StaticAssertDecl((bytes) <= VS_HNSW_SET_BYTES, "bytes of an image")
 
 COLUMN_TYPE(bool, 1, true, bool_key);
-COLUMN_TYPE(int2, 2, true, int2_key);
-COLUMN_TYPE(int4, 4, true, int4_key);
-COLUMN_TYPE(int8, 8, true, int8_key);
+COLUMN_TYPE(int2, 2, true, integer_key);
+COLUMN_TYPE(int4, 4, true, integer_key);
+COLUMN_TYPE(int8, 8, true, integer_key);
 COLUMN_TYPE(float4, 4, true, float4_key);
 COLUMN_TYPE(float8, 8, true, float8_key);
 COLUMN_TYPE(numeric, 8, false, numeric_key);
@@ -255,12 +231,12 @@ sort_unique(int64 *numbers, int n)
 static int64
 code_of_element(Datum element, TypeCacheEntry * type, Oid collation)
 {
-	int			size = size_of_integer(type->type_id, 0);
+	Oid			id = type->type_id;
 	int64		number = 0;
 	uint32		hash;
 
-	if (size > 0)
-		(void) integer_key(element, size, &number);
+	if (id == INT2OID || id == INT4OID || id == INT8OID)
+		(void) integer_key(element, id, collation, &number);
 	if (number >= 1 && number <= MAX_PLAIN_CODE)
 		return number;
 	hash = DatumGetUInt32(FunctionCall1Coll(&type->hash_proc_finfo, collation, element));
@@ -377,6 +353,7 @@ vs_hnsw_columns(Relation rel)
 
 		column->type = (const VsHnswColumnType *)
 			DatumGetPointer(FunctionCall1(support, PointerGetDatum(NULL)));
+		column->value_type = rel->rd_opcintype[i + 1];
 		column->collation = rel->rd_indcollation[i + 1];
 		column->at = at;
 		at += column->type->bytes;
@@ -448,7 +425,7 @@ vs_hnsw_image_make(const VsHnswColumns *columns, const Datum *values,
 			make_set(values[i + 1], column->collation, image + column->at);
 		else
 		{
-			(void) column->type->key(values[i + 1], InvalidOid,
+			(void) column->type->key(values[i + 1], column->value_type,
 									 column->collation, &key);
 			store_key(image + column->at, column->type->bytes, key);
 		}
@@ -498,7 +475,7 @@ static int64 *
 keys_of_array(const VsHnswColumn *column, Datum value, int *n, bool *exact)
 {
 	ArrayType  *array = DatumGetArrayTypeP(value);
-	Oid			type = ARR_ELEMTYPE(array);
+	Oid			type = getBaseType(ARR_ELEMTYPE(array));
 	int16		length;
 	bool		by_value;
 	char		align;

@@ -23,8 +23,8 @@
 /*
  * How values of a type become images.
  *
- * key turns a value, which may be of another type of the operator family (or
- * InvalidOid for its own), into a number; if a < b, then key(a) <= key(b), or for
+ * key turns a value, which may be of another type of the operator family, into a
+ * number; if a < b, then key(a) <= key(b), or for
  * a type without order, equal values have equal numbers.  Returns false if
  * values that differ may have this number.  NULL for arrays.
  */
@@ -39,6 +39,7 @@ typedef struct VsHnswColumnType
 typedef struct VsHnswColumn
 {
 	const VsHnswColumnType *type;
+	Oid			value_type;		/* of the operator class */
 	Oid			collation;
 	int			at;				/* of the value in an image */
 } VsHnswColumn;

@@ -95,29 +95,13 @@ add_entry(Home *home, const VsHnswRevmapEntry *entry)
 		add_to_set(home->set, entry->node);
 }
 
-/* The sorted entry of a row, or NULL. */
-static const VsHnswRevmapEntry *
-find_entry(const VsHnswLayout *layout, const VsHnswRevmapPage *page,
-		   const VsHnswRevmapEntry *row)
+static int
+compare_entries(const void *a, const void *b)
 {
-	uint32		key = vs_entry_key(row);
-	uint32		low = 0;
-	uint32		high = page->sorted;
+	uint32		x = vs_entry_key(a);
+	uint32		y = vs_entry_key(b);
 
-	while (low < high)
-	{
-		uint32		middle = (low + high) / 2;
-		const VsHnswRevmapEntry *entry = vs_hnsw_entry_at(layout, page, middle);
-		uint32		it = vs_entry_key(entry);
-
-		if (it == key)
-			return entry;
-		if (it < key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return x < y ? -1 : x > y;
 }
 
 /* Put the nodes of the wanted rows of a page into the set. */
@@ -130,7 +114,10 @@ take_page(Home *home, const VsHnswRevmapPage *page)
 
 	for (int i = 0; few && i < home->nwanted; i++)
 	{
-		const VsHnswRevmapEntry *entry = find_entry(layout, page, &home->wanted[i]);
+		const VsHnswRevmapEntry *entry = bsearch(&home->wanted[i], page->entries,
+												 page->sorted,
+												 vs_hnsw_entry_size(layout),
+												 compare_entries);
 
 		if (entry != NULL)
 			add_entry(home, entry);
@@ -270,30 +257,23 @@ vs_hnsw_filter_drop_set(VsHnswFilter *filter)
  * When to filter, and how
  * ------------------------------------------------------------------------ */
 
-/*
- * What it takes to make the set, in visits: the predicate is tested on all
- * entries of the revmap.
- */
-#define ENTRIES_A_VISIT		250
-#define BITMAP_ROWS_A_VISIT	5
-
+/* What it takes to make the set, in visits. */
 static double
 cost_of_set(const VsHnswScan *state)
 {
 	const VsHnswFilter *filter = state->filter;
 
-	return filter->make != NULL ? filter->expected / BITMAP_ROWS_A_VISIT :
-		(double) state->ix->meta->space[VS_SPACE_NODE].next_id / ENTRIES_A_VISIT;
+	return filter->make != NULL ? VS_TIME_OF_BITMAP_ROW * filter->expected :
+		VS_TIME_OF_ENTRY * state->ix->meta->space[VS_SPACE_NODE].next_id;
 }
 
 /*
  * Without a bitmap a scan goes on while the rows that are still wanted should
- * take less than the bitmap does, as far as those tell that were handed out:
- * each took as much as so many visits.  If far fewer pass than was expected, those
- * that do lie elsewhere, where a walk from here finds them badly.
+ * take less than the bitmap does, as far as those tell that were handed out.  If
+ * far fewer pass than was expected, those that do lie elsewhere, where a walk from
+ * here finds them badly.
  */
 #define TRIAL_ROWS		2		/* times ef_search, at least */
-#define VISITS_A_ROW	3
 #define FAR_FEWER		8
 
 static bool
@@ -305,7 +285,7 @@ too_few_pass(const VsHnswScan *state)
 	double		share = filter->passing / Max(state->ix->meta->space[VS_SPACE_NODE].next_id, 1);
 
 	return state->ngiven >= TRIAL_ROWS * vs_hnsw_ef_search &&
-		(VISITS_A_ROW * more * (state->ngiven + 1) / (passed + 1) > cost_of_set(state) ||
+		(VS_TIME_OF_ROW * more * (state->ngiven + 1) / (passed + 1) > cost_of_set(state) ||
 		 FAR_FEWER * (passed + 1) < share * state->ngiven);
 }
 
@@ -627,21 +607,20 @@ vs_hnsw_share_within(Relation index, Datum query, double radius)
 												  ALLOCSET_DEFAULT_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	VsHnswScan	state = {.ix = vs_hnsw_open(index),.context = context};
-	uint32		nodes = state.ix->meta->space[VS_SPACE_NODE].next_id;
-	double		step = nodes / (double) SAMPLE;
+	uint64		nodes = state.ix->meta->space[VS_SPACE_NODE].next_id;
+	uint64		n = Min(nodes, SAMPLE);
 	int			looked = 0;
 	double		within = 0.5;
 
 	state.query = vs_hnsw_value_new(state.ix);
 	vs_hnsw_scan_load_query(&state, query, false);
 	vs_hnsw_scan_new_walk(&state);
-	for (int i = 0; i < SAMPLE && i < (int) nodes; i++)
+	for (uint64 i = 0; i < n; i++)
 	{
 		VsHnswFound found;
-		uint32		id = step > 1 ? (uint32) (i * step) : (uint32) i;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!vs_hnsw_walk_look(state.walk, id, &found))
+		if (!vs_hnsw_walk_look(state.walk, (uint32) (i * nodes / n), &found))
 			continue;
 		looked++;
 		within += vs_hnsw_lower_bound(&state, &found) <= radius;

@@ -230,16 +230,17 @@ check_page(VsHnsw *ix, Buffer buffer, VsHnswSpace space, uint32 page_no)
 				 head->page_no != page_no))
 		vs_hnsw_damaged(ix, BufferGetBlockNumber(buffer),
 						"The page is of another kind.");
-	if ((space == VS_SPACE_REVMAP || space == VS_SPACE_REVMAP_MORE) &&
-		((VsHnswRevmapPage *) vs_hnsw_page_data(page))->count >
-		vs_hnsw_entries_per_page(ix->layout))
-		vs_hnsw_damaged(ix, BufferGetBlockNumber(buffer),
-						"The page claims more entries than it can hold.");
-	if ((space == VS_SPACE_REVMAP || space == VS_SPACE_REVMAP_MORE) &&
-		((VsHnswRevmapPage *) vs_hnsw_page_data(page))->sorted >
-		((VsHnswRevmapPage *) vs_hnsw_page_data(page))->count)
-		vs_hnsw_damaged(ix, BufferGetBlockNumber(buffer),
-						"The page claims more sorted entries than it has.");
+	if (space == VS_SPACE_REVMAP || space == VS_SPACE_REVMAP_MORE)
+	{
+		const VsHnswRevmapPage *map = (VsHnswRevmapPage *) vs_hnsw_page_data(page);
+
+		if (map->count > vs_hnsw_entries_per_page(ix->layout))
+			vs_hnsw_damaged(ix, BufferGetBlockNumber(buffer),
+							"The page claims more entries than it can hold.");
+		if (map->sorted > map->count)
+			vs_hnsw_damaged(ix, BufferGetBlockNumber(buffer),
+							"The page claims more sorted entries than it has.");
+	}
 }
 
 /* Block of a page that the cached directory covers. */
@@ -486,9 +487,7 @@ vs_hnsw_read_slot(VsHnsw *ix, uint32 id, Buffer *buffer)
 VsHnswCell *
 vs_hnsw_cell_at(const VsHnsw *ix, Page page, uint32 id)
 {
-	return (VsHnswCell *) (vs_hnsw_page_data(page) +
-						   id % vs_hnsw_cells_per_page(ix->layout) *
-						   vs_hnsw_cell_size(ix->layout));
+	return vs_hnsw_cell_in(ix->layout, vs_hnsw_page_data(page), id);
 }
 
 /*

@@ -157,6 +157,14 @@ vs_hnsw_cells_per_page(const VsHnswLayout *layout)
 	return VS_HNSW_PAGE_SPACE / vs_hnsw_cell_size(layout);
 }
 
+/* A cell in the data of its page. */
+static inline VsHnswCell *
+vs_hnsw_cell_in(const VsHnswLayout *layout, char *data, uint32 id)
+{
+	return (VsHnswCell *) (data + id % vs_hnsw_cells_per_page(layout) *
+						   vs_hnsw_cell_size(layout));
+}
+
 /* Which node a heap row belongs to; the image of its filter columns follows. */
 typedef struct VsHnswRevmapEntry
 {
